@@ -1,0 +1,5 @@
+"""`python -m ssechat`."""
+
+from ssechat.cli import main
+
+main()

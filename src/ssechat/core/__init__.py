@@ -1,0 +1,1 @@
+"""The pure ring: no event loop, clock, randomness, files or sockets."""

@@ -1,0 +1,54 @@
+"""A frame: one thing that came over a stream."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class FrameKind(StrEnum):
+    EVENT = "event"
+    """A dispatched server-sent event."""
+    COMMENT = "comment"
+    """A comment line: no meaning, but a sign of life."""
+    CURSOR = "cursor"
+    """A block without data that moved the id or set `retry`: it paints nothing."""
+    MARK = "mark"
+    """Our own note between frames; `event` holds one of `MarkName`, `data` a JSON object."""
+
+
+class MarkName(StrEnum):
+    """What we note in the journal about a stream's connections."""
+
+    SENT = "sent"
+    """The request left; `mono` is the zero of TTFB."""
+    OPEN = "open"
+    """Response headers came. `{"status": int, "rung": str}`"""
+    LOST = "lost"
+    """The connection ended early. `{"why": str}`"""
+    RESUMED = "resumed"
+    """The stream goes on. `{"after": seconds, "checked": known events verified}`"""
+    GAP = "gap"
+    """Ordered ids skip some events that could not be fetched. `{"from": id, "to": id}`"""
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One event, comment or mark, as it is journalled.
+
+    `id` is the last event id in force when the event was dispatched ("" if none); `own_id` says
+    that the event's own block carried the `id:` line. `end` is the offset in the response body,
+    in bytes, just after the frame. `wall` is seconds since the epoch, `mono` seconds on the
+    monotonic clock, both of arrival; `began` is when its block's first byte arrived, on `mono`.
+    """
+
+    kind: FrameKind
+    data: str = ""
+    event: str = "message"
+    id: str = ""
+    own_id: bool = False
+    retry: int | None = None
+    end: int = 0
+    wall: float = 0.0
+    mono: float = 0.0
+    began: float = 0.0
