@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,9 @@ class Seam(msgspec.Struct):
 class Part:
     """A run of thinking, answer text, or one tool call. `pieces` only ever grows.
 
-    Times are on the stream's monotonic clock; `ended` is None while the part may still grow.
+    Times are on the stream's monotonic clock; `ended` is None while the part may still grow. That
+    is the last part, and the tool calls just before it, whose fragments may come interleaved.
+    `index` tells tool calls apart; it is -1 for other parts.
     """
 
     __slots__ = ("began", "chars", "ended", "index", "kind", "name", "pieces", "seams")
@@ -70,6 +73,7 @@ class Reply:
         self.thoughts: list[Thought] = []
         self._unsealed = 0  # the part from which on thinking has no seal yet
         self._lost: Seam | None = None
+        self._growing: dict[tuple[PartKind, int], Part] = {}
 
     @property
     def answer(self) -> str:
@@ -92,7 +96,7 @@ class Reply:
                 part.name = part.name or name
                 part.add(arguments)
             case Seal(signature, redacted):
-                self._seal(signature, redacted)
+                self._seal(signature, redacted, mono)
             case Usage():
                 self.usage = _later(self.usage, delta)
             case About(model, remote_id):
@@ -125,30 +129,55 @@ class Reply:
 
     def end(self, mono: float) -> None:
         """Nothing will be added."""
-        if self.parts and self.parts[-1].ended is None:
-            self.parts[-1].ended = mono
+        for part in self._growing.values():
+            part.ended = mono
             self.rev += 1
+        self._growing.clear()
+
+    def store(self) -> list[dict[str, Any]]:
+        """The parts as plain values, for a projection; `restore` reads them back."""
+        return [
+            {
+                "kind": str(part.kind),
+                "text": part.text,
+                "index": part.index,
+                "name": part.name,
+                "seconds": round((part.ended or part.began) - part.began, 3),
+                "seams": [msgspec.to_builtins(seam) for seam in part.seams],
+            }
+            for part in self.parts
+        ]
 
     def _part(self, kind: PartKind, mono: float, index: int = -1) -> Part:
+        key = kind, index
+        if key in self._growing:
+            return self._growing[key]
         last = self.parts[-1] if self.parts else None
-        if last is not None and last.kind is kind and last.index == index:
-            return last
-        if last is not None and last.ended is None:
-            last.ended = mono
-        part = Part(kind, mono, index=index)
-        self.parts.append(part)
-        return part
+        if last is None or not last.kind is kind is PartKind.TOOL:
+            self.end(mono)
+        if last is not None and (last.kind, last.index) == key and not self._sealed():
+            last.ended = None
+        else:
+            last = Part(kind, mono, index=index)
+            self.parts.append(last)
+        self._growing[key] = last
+        return last
 
-    def _seal(self, signature: str, redacted: str) -> None:
+    def _sealed(self) -> bool:
+        """Whether the last part is thinking with its seal, to which nothing may be added."""
+        return self._unsealed == len(self.parts) and self.parts[-1].kind is PartKind.THINKING
+
+    def _seal(self, signature: str, redacted: str, mono: float) -> None:
         if redacted:
             self.thoughts.append(Thought(redacted=redacted))
+        if not signature:
             return
-        open_parts = self.parts[self._unsealed :]
-        text = "".join(part.text for part in open_parts if part.kind is PartKind.THINKING)
+        unsealed = self.parts[self._unsealed :]
+        text = "".join(part.text for part in unsealed if part.kind is PartKind.THINKING)
         self.thoughts.append(Thought(text=text, signature=signature))
         self._unsealed = len(self.parts)
-        if self.parts and self.parts[-1].kind is PartKind.THINKING:
-            self.parts[-1].index -= 1  # a later block of thinking is a part of its own
+        if self.parts and self._sealed():
+            self.end(mono)
 
 
 def _later(old: Usage, new: Usage) -> Usage:
@@ -157,3 +186,26 @@ def _later(old: Usage, new: Usage) -> Usage:
         old.output if new.output is None else new.output,
         old.reasoning if new.reasoning is None else new.reasoning,
     )
+
+
+class _Stored(msgspec.Struct):
+    kind: PartKind
+    text: str
+    index: int = -1
+    name: str = ""
+    seconds: float = 0.0
+    seams: list[Seam] = []
+
+
+def restore(parts: object, verdict: Verdict | None = None) -> Reply:
+    """The reply that `store` wrote. ValueError if it is not one."""
+    reply = Reply()
+    reply.verdict = verdict
+    for stored in msgspec.convert(parts, list[_Stored]):
+        part = Part(stored.kind, 0.0, index=stored.index, name=stored.name)
+        part.add(stored.text)
+        part.ended = stored.seconds
+        part.seams = stored.seams
+        reply.parts.append(part)
+    reply.rev = 1
+    return reply

@@ -1,0 +1,156 @@
+"""`ssechat ask`: one answer to standard output, as it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from ssechat.cli import CLOSED_PIPE, INTERRUPTED, close_quietly, report
+from ssechat.cli.ask_output import JsonOutput, Output, TextOutput
+from ssechat.core.deltas import EndState
+from ssechat.core.dialects import dialect
+from ssechat.core.errors import ConfigProblem, Problem
+from ssechat.core.fold import Fold
+from ssechat.core.safe import clean_line
+from ssechat.hub import Hub, Live, Question
+from ssechat.session import Session
+from ssechat.settings import Profile
+
+EXIT = {
+    EndState.COMPLETE: 0,
+    EndState.STOPPED: INTERRUPTED,
+    EndState.CUT: 3,
+    EndState.LENGTH: 4,
+    EndState.REFUSED: 4,
+    EndState.FAILED: 1,
+    EndState.EXPIRED: 1,
+}
+_ATTACHMENT_LIMIT = 4 * 2**20  # bytes
+
+_EPILOG = """\b
+Examples:
+  ssechat ask "what does SIGHUP do?"
+  git diff | ssechat ask "review this"
+  ssechat ask --demo --json "hello" | jq -r 'select(.type == "text").text'
+\b
+Exit codes: 0 complete, 1 failed, 2 usage or configuration, 3 cut, 4 ended by a limit or refused,
+130 stopped with ctrl+c, 141 standard output was closed.
+"""
+
+
+@click.command("ask", epilog=_EPILOG)
+@click.argument("prompt", required=False)
+@click.option("--profile", metavar="P", help="A profile of config.toml, or a provider's name.")
+@click.option("--model", metavar="M", help="The model, instead of the profile's.")
+@click.option("--demo", is_flag=True, help="Use the built-in demo provider; needs no key.")
+@click.option("--system", metavar="TEXT", default="", help="Instructions before the prompt.")
+@click.option(
+    "--attach", metavar="FILE", multiple=True, help="Add a text file to the prompt; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--thinking", is_flag=True, help="Show the model's thinking too, on standard error.")
+def command(
+    prompt: str | None,
+    profile: str | None,
+    model: str | None,
+    demo: bool,
+    system: str,
+    attach: tuple[str, ...],
+    as_json: bool,
+    thinking: bool,
+) -> None:
+    """One answer to PROMPT on standard output, as it streams; nothing else goes there.
+
+    Standard input, if it is not a terminal, is added to the prompt; `-` takes it alone.
+    """
+    text = _prompt(prompt, attach)
+    output = JsonOutput() if as_json else TextOutput(thinking)
+    try:
+        sys.exit(asyncio.run(_run(text, output, profile, model, demo, system)))
+    except BrokenPipeError:
+        close_quietly()
+        sys.exit(CLOSED_PIPE)
+
+
+def _prompt(prompt: str | None, attach: tuple[str, ...]) -> str:
+    """The prompt, then standard input, then the attached files. ConfigProblem if all are empty."""
+    parts = [] if prompt in (None, "-") else [str(prompt)]
+    if prompt == "-" or not sys.stdin.isatty():
+        parts.append(_decoded(sys.stdin.buffer.read(), "standard input"))
+    parts += [f"`{Path(name).name}`:\n```\n{_attachment(name)}\n```" for name in attach]
+    text = "\n\n".join(part for part in parts if part.strip())
+    if not text:
+        raise ConfigProblem("there is no prompt", remedy='try: ssechat ask "why is the sky blue?"')
+    return text
+
+
+def _attachment(name: str) -> str:
+    try:
+        with Path(name).open("rb") as file:
+            body = file.read(_ATTACHMENT_LIMIT + 1)
+    except OSError as error:
+        raise ConfigProblem(f"{name} cannot be read: {error.strerror}") from None
+    if len(body) > _ATTACHMENT_LIMIT:
+        raise ConfigProblem(f"{name} is larger than {_ATTACHMENT_LIMIT // 2**20} MiB")
+    return _decoded(body, name)
+
+
+def _decoded(body: bytes, name: str) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigProblem(
+            f"{name} is not UTF-8 text (byte {error.start})",
+            remedy="only text can be sent; convert the file first",
+        ) from None
+
+
+async def _run(
+    text: str, output: Output, profile: str | None, model: str | None, demo: bool, system: str
+) -> int:
+    session = await Session.open()
+    try:
+        for warning in session.warnings:
+            click.echo(f"ssechat: {clean_line(str(warning), 400)}", err=True)
+        choice = session.choose(profile=profile, model=model, demo=demo, ask=True)
+        chosen = await session.ready(choice.profile)
+        return await _answer(session.hub, chosen, text, system, output)
+    finally:
+        await session.close()
+
+
+async def _answer(hub: Hub, profile: Profile, text: str, system: str, output: Output) -> int:
+    live = await hub.submit(Question(profile, text=text, system=system))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, hub.stop, live)
+    fold = Fold(dialect(profile.dialect).decoder())
+    try:
+        output.begin(live)
+        async for frame in hub.subscribe(live):
+            output.deltas(fold.take(frame))
+        output.deltas(fold.close(0.0))
+        output.end(live)
+    except BrokenPipeError:
+        hub.stop(live)
+        await live.ended.wait()
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+    return _explain(live)
+
+
+def _explain(live: Live) -> int:
+    """Say on standard error what a user must know of the end; the exit code."""
+    assert live.outcome is not None
+    end, note = live.outcome.end, live.outcome.note
+    if end is not EndState.COMPLETE:
+        remedy = live.problem.remedy if live.problem else ""
+        if end is EndState.CUT:
+            how = "the app can resume it with F6" if live.resume_path else "it cannot be resumed"
+            remedy = f"what came is kept in the history; {how}"
+        report(Problem(f"{end}: {note}" if note else str(end), remedy=remedy))
+    return EXIT[end]

@@ -1,0 +1,197 @@
+"""The splice: which events of a resumed stream are new.
+
+Delivery is at least once. A server may send again what we hold: from the event after the cursor,
+from the cursor itself, from any earlier event, or from the start; and it may give an id to some
+events only. So nothing is dropped because of its id alone: every event that claims to be known is
+compared (type and data) with what the journal holds at that place, and the first one that differs
+ends the splice.
+
+Ids of our own relay (`<stream>.<epoch>-<seq>`) are ordered. There a comparison of numbers is
+enough, and a jump shows that events are missing.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from ssechat.core.frames import Frame, FrameKind
+
+_ORDERED = re.compile(r"(st_[A-Za-z0-9_]{1,100})\.(\d{1,15})-(\d{1,15})", re.ASCII)
+
+
+class Finding(StrEnum):
+    """What an event is, next to what we hold."""
+
+    NEW = "new"
+    KNOWN = "known"
+    HELD = "held"
+    """May be the stream's start, sent again; the next events tell."""
+    DIFFERS = "differs"
+    """Not what the journal holds at this place: the server sends another answer."""
+    GAP = "gap"
+    """Events before this one are missing."""
+
+
+class Sifted(NamedTuple):
+    """Frames of one chunk after the splice.
+
+    `new` are to be journalled, in order. `broken` is the finding that stopped the sifting (DIFFERS
+    or GAP), or None; `rest` then begins with the frame at which it stopped.
+    """
+
+    new: list[Frame]
+    broken: Finding | None = None
+    rest: list[Frame] = []  # noqa: RUF012 - a NamedTuple's default, never changed
+
+
+class Order(NamedTuple):
+    stream: str
+    epoch: int
+    seq: int
+
+
+def order(event_id: str) -> Order | None:
+    """The place that an ordered id names; None for an opaque one."""
+    match = _ORDERED.fullmatch(event_id)
+    return Order(match[1], int(match[2]), int(match[3])) if match else None
+
+
+class History:
+    """What the journal holds of one stream, as the splice needs it: ids and digests of events.
+
+    The digests are 64-bit and seeded per process; they are never stored.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[int] = []
+        self._places: dict[str, list[int]] = {}
+        self._after: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, frame: Frame) -> None:
+        """Note a committed frame. An id without an event only says where the stream goes on."""
+        if frame.kind is FrameKind.EVENT:
+            if frame.own_id and frame.id:
+                self._places.setdefault(frame.id, []).append(len(self._events))
+            self._events.append(_digest(frame))
+        if frame.own_id:
+            self._after[frame.id] = len(self._events)
+
+    def same(self, place: int, frame: Frame) -> bool:
+        """Whether `frame` equals the event at `place`."""
+        return place < len(self._events) and self._events[place] == _digest(frame)
+
+    def after(self, cursor: str) -> int:
+        """The number of events up to the last that carried `cursor`; 0 without a cursor."""
+        return self._after.get(cursor, 0) if cursor else 0
+
+    def places(self, own_id: str) -> list[int]:
+        return self._places.get(own_id, [])
+
+
+def _digest(frame: Frame) -> int:
+    return hash((frame.event, frame.data))
+
+
+class Splice:
+    """Sifts the frames of one connection that continues from `cursor`.
+
+    It keeps every place of the journal at which the next event may stand: after the cursor, or at
+    the start. `checked` counts the events that proved equal to what we hold; `settled` says that
+    the replay is over, so that frames pass untouched.
+    """
+
+    def __init__(self, history: History, cursor: str, *, ordered: bool = False) -> None:
+        self._history = history
+        self._length = len(history)
+        self._last = order(cursor) if ordered else None
+        self._ordered = ordered
+        self._places: set[int] = set()
+        self._at_end = False
+        self._stand(history.after(cursor))
+        if self._length:
+            self._places.add(0)
+        self._held: list[Frame] = []
+        self.settled = not ordered and self._length == 0
+        self.checked = 0
+
+    def sift(self, frames: list[Frame]) -> Sifted:
+        if self.settled:
+            return Sifted(frames)
+        new: list[Frame] = []
+        for number, frame in enumerate(frames):
+            if frame.kind is not FrameKind.EVENT:
+                new.append(frame)
+                continue
+            found = self._find(frame)
+            if found is Finding.KNOWN:
+                self.checked += 1 + len(self._held)
+                self._held.clear()
+            elif found is Finding.HELD:
+                self._held.append(frame)
+            elif found is Finding.NEW:
+                new += [*self._held, frame]
+                self._held.clear()
+                self._places.clear()
+                self.settled = not self._ordered
+            else:
+                return Sifted(new, found, frames[number:])
+        return Sifted(new)
+
+    def accept(self, frame: Frame) -> None:
+        """Go on from `frame` all the same: the gap before it cannot be closed."""
+        here = order(frame.id)
+        self._last = here._replace(seq=here.seq - 1) if here else None
+
+    def _find(self, frame: Frame) -> Finding:
+        if self._ordered and frame.own_id and (here := order(frame.id)):
+            return self._compare_order(here)
+        if frame.own_id and frame.id:
+            return self._compare_id(frame)
+        return self._compare(frame)
+
+    def _compare_order(self, here: Order) -> Finding:
+        last = self._last or Order(here.stream, 1, 0)
+        if here.stream != last.stream:
+            return Finding.DIFFERS
+        if (here.epoch, here.seq) <= (last.epoch, last.seq):
+            return Finding.KNOWN
+        if here.seq > (last.seq + 1 if here.epoch == last.epoch else 1):
+            return Finding.GAP
+        self._last = here
+        return Finding.NEW
+
+    def _compare_id(self, frame: Frame) -> Finding:
+        """The event stands where its id stands in the journal, if it is the same event."""
+        named = [place for place in self._history.places(frame.id) if place < self._length]
+        if not named:
+            return Finding.NEW if self._at_end else self._compare(frame)
+        expected = [place for place in named if place in self._places]
+        for place in expected + named:
+            if self._history.same(place, frame):
+                self._stand(place + 1)
+                return Finding.KNOWN
+        # Several events may name one checkpoint: the last id may go on being sent.
+        checkpoint = self._at_end and self._history.after(frame.id) == self._length
+        return Finding.NEW if checkpoint else Finding.DIFFERS
+
+    def _compare(self, frame: Frame) -> Finding:
+        """Without an id only what stands at the possible places tells."""
+        following = {place + 1 for place in self._places if self._history.same(place, frame)}
+        if self._length in following:
+            self._stand(self._length)
+            self._places = following - {self._length}
+            return Finding.KNOWN
+        self._places = following
+        if self._at_end:
+            return Finding.HELD if following else Finding.NEW
+        return Finding.KNOWN if following else Finding.DIFFERS
+
+    def _stand(self, place: int) -> None:
+        """The next event stands at `place`, or is new if that is the end."""
+        self._at_end = place >= self._length
+        self._places = set() if self._at_end else {place}

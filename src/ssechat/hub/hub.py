@@ -1,0 +1,305 @@
+"""The hub: starts streams, takes up those that others left, stops them; it outlives every tab."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from ssechat.core.conversation import Prompt, Role, Turn, history
+from ssechat.core.deltas import EndState
+from ssechat.core.dialects import dialect
+from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
+from ssechat.core.fold import Fold, mark
+from ssechat.core.frames import Frame, MarkName
+from ssechat.core.resume import Rung, Settle, Stopped, Woken, submit, take_up
+from ssechat.hub.follower import follow
+from ssechat.hub.live import Live
+from ssechat.hub.outcome import outcome
+from ssechat.hub.pump import Pump
+from ssechat.hub.reader import Outgoing, cancel_path
+from ssechat.hub.route import Route, route
+from ssechat.journal import Journal, NewStream, StreamRow
+from ssechat.link import Clients
+from ssechat.settings import Profile
+
+HEARTBEAT = 5.0  # s between two beats of our leases
+_PAGE = 500  # frames read at once
+
+Profiles = Callable[[str], Awaitable[Profile | None]]
+"""Finds the profile that a stored stream was started with, by its name; None if it is gone."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What to send. Without `text` the answer to `parent`, a user's message, is tried again."""
+
+    profile: Profile
+    text: str | None = None
+    conversation_id: str | None = None
+    parent_id: str | None = None
+    system: str = ""
+
+
+class Hub:
+    """The live streams of this process, one pump each."""
+
+    def __init__(self, journal: Journal, clients: Clients, profiles: Profiles) -> None:
+        self.journal = journal
+        self.clients = clients
+        self._profiles = profiles
+        self._lives: dict[str, Live] = {}
+        self._pumps: dict[str, Pump] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beating = self._spawn(self._beat())
+
+    @property
+    def lives(self) -> list[Live]:
+        """Streams that have not ended."""
+        return [live for live in self._lives.values() if not live.ended.is_set()]
+
+    def live(self, message_id: str) -> Live | None:
+        """The stream that answers as `message_id`, while it is held here."""
+        found = (live for live in self._lives.values() if live.message_id == message_id)
+        return next(found, None)
+
+    async def submit(self, question: Question) -> Live:
+        """Write the question and its request down, then send it. Raises Problem; nothing is sent
+        then, and the text is still the caller's."""
+        way = await route(question.profile)
+        prompt = await self._prompt(question)
+        call = way.dialect.request(prompt)
+        begun = await self.journal.begin(
+            NewStream(
+                conversation_id=question.conversation_id,
+                parent_id=question.parent_id,
+                text=question.text,
+                profile=question.profile.name,
+                model=prompt.model,
+                dialect=question.profile.dialect,
+                call=call,
+                idempotency_key=secrets.token_hex(16) if question.profile.relay else "",
+                system=question.system,
+            )
+        )
+        row = await self.journal.stream(begun.stream_id)
+        live = self._open(row, way)
+        self._pumps[live.stream_id].start(submit(idempotent=bool(row.idempotency_key)))
+        return live
+
+    async def take_up(self) -> list[Live]:
+        """Go on with the streams whose process is dead; follow those of a living one."""
+        taken = []
+        for row in await self.journal.orphans():
+            if await self.journal.adopt(row.id, row.lease):
+                taken.append(await self._resume(row, stopping=row.state == "stopping"))
+        for row in await self.journal.foreign():
+            taken.append(await self._follow(row))
+        return taken
+
+    async def resume(self, stream_id: str) -> Live:
+        """Go on with a cut stream, as the user asks. ConfigProblem if its server cannot."""
+        row = await self.journal.stream(stream_id)
+        if not row.resume_path or row.rung == Rung.NONE:
+            raise ConfigProblem(
+                "this server cannot resume a stream",
+                remedy="ctrl+r asks again, as a new attempt; this one is kept",
+            )
+        await self.journal.reopen(stream_id)
+        return await self._resume(row)
+
+    def stop(self, live: Live) -> None:
+        """End the generation. (Closing a tab does not: streams are the hub's.)"""
+        if pump := self._pumps.get(live.stream_id):
+            pump.tell(Stopped())
+
+    def wake(self, live: Live) -> None:
+        """Try again now instead of waiting."""
+        if pump := self._pumps.get(live.stream_id):
+            pump.tell(Woken())
+
+    async def subscribe(self, live: Live, after: int = 0) -> AsyncIterator[Frame]:
+        """The stream's frames from the journal, then those that come, until its end."""
+        while True:
+            version = live.version
+            rows = await self.journal.frames(live.stream_id, after, _PAGE)
+            for seq, frame in rows:
+                after = seq
+                yield frame
+            if rows:
+                continue
+            if live.ended.is_set():
+                return
+            await live.change(version)
+
+    async def close(self) -> None:
+        """Save what has arrived and let go. Streams that can resume go on at the next start."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(pump.close() for pump in self._pumps.values()))
+        await self.journal.release()
+
+    # How a stream gets its pump.
+
+    def _open(self, row: StreamRow, way: Route) -> Live:
+        live = self._live(row)
+        out = Outgoing(
+            way.target,
+            row.call,
+            way.dialect,
+            idempotency_key=row.idempotency_key,
+            may_resume=way.profile.resume != "off",
+        )
+        self._pumps[live.stream_id] = Pump(
+            live,
+            out,
+            self.journal,
+            self.clients,
+            fork=lambda live: self._start(self._fork(live, way)),
+            dispossessed=lambda live: self._start(self._hand_over(live)),
+        )
+        return live
+
+    def _live(self, row: StreamRow) -> Live:
+        live = Live(
+            row.id,
+            row.conversation_id,
+            row.message_id,
+            profile=row.profile,
+            model=row.model,
+            fold=Fold(dialect(row.dialect).decoder()),
+        )
+        live.resume_path, live.remote_id = row.resume_path, row.remote_id
+        self._lives[row.id] = live
+        return live
+
+    async def _load(self, row: StreamRow) -> list[Frame]:
+        frames: list[Frame] = []
+        after = 0
+        while rows := await self.journal.frames(row.id, after, _PAGE):
+            frames += [frame for _, frame in rows]
+            after = rows[-1][0]
+        return frames
+
+    async def _resume(self, row: StreamRow, *, stopping: bool = False) -> Live:
+        """Fold what the journal holds, then go on from its cursor."""
+        frames = await self._load(row)
+        profile = await self._profiles(row.profile)
+        try:
+            if profile is None:
+                raise ConfigProblem(f"the profile {row.profile} is no longer configured")
+            way = await route(profile)
+        except Problem as problem:
+            return await self._settle_cut(row, frames, problem)
+        live = self._open(row, way)
+        live.take(frames)
+        pump = self._pumps[live.stream_id]
+        first = take_up(
+            rung=Rung(row.rung) if profile.resume != "off" else Rung.NONE,
+            idempotent=bool(row.idempotency_key),
+            stoppable=bool(cancel_path(live)),
+            stopping=stopping,
+            verdict=live.fold.reply.verdict,
+            opened=any(frame.kind == "event" for frame in frames),
+        )
+        if frames and live.fold.reply.verdict is None:
+            last = frames[-1]
+            pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
+        pump.start(first)
+        return live
+
+    async def _settle_cut(self, row: StreamRow, frames: list[Frame], why: Problem) -> Live:
+        live = self._live(row)
+        live.take(frames)
+        live.problem = why
+        live.outcome = Settle(EndState.CUT, why.title)
+        live.fold.close(frames[-1].mono if frames else 0.0)
+        await self.journal.settle(row.id, outcome(live, live.outcome))
+        live.ended.set()
+        live.changed()
+        return live
+
+    async def _fork(self, old: Live, way: Route) -> None:
+        """The server sends another answer than the one we hold: it becomes the next attempt."""
+        await old.ended.wait()
+        row = await self.journal.stream(old.stream_id)
+        parent = await self.journal.parent(old.message_id)
+        begun = await self.journal.begin(
+            NewStream(
+                conversation_id=old.conversation_id,
+                parent_id=parent,
+                text=None,
+                profile=row.profile,
+                model=row.model,
+                dialect=row.dialect,
+                call=row.call,
+            )
+        )
+        await self.journal.update_stream(
+            begun.stream_id,
+            resume_path=old.resume_path,
+            remote_id=old.remote_id,
+            rung=Rung.REPLAY,
+        )
+        live = self._open(await self.journal.stream(begun.stream_id), way)
+        first = take_up(rung=Rung.REPLAY, stoppable=bool(cancel_path(live)))
+        self._pumps[live.stream_id].start(first)
+        old.changed()
+
+    async def _follow(self, row: StreamRow) -> Live:
+        live = self._live(row)
+        live.followed = True
+        self._start(self._keep_following(live, row))
+        return live
+
+    async def _keep_following(self, live: Live, row: StreamRow) -> None:
+        """Fold another process' frames as it writes them; take over if that process dies."""
+        if await follow(self.journal, live):
+            return
+        row = await self.journal.stream(row.id)
+        if await self.journal.adopt(row.id, row.lease):
+            self._lives.pop(row.id)
+            await self._resume(row)
+            live.changed()
+
+    async def _hand_over(self, live: Live) -> None:
+        pump = self._pumps.pop(live.stream_id)
+        await pump.close()
+        live.followed = True
+        await follow(self.journal, live)
+
+    async def _prompt(self, question: Question) -> Prompt:
+        turns: list[Turn] = []
+        if question.system:
+            turns.append(Turn(Role.SYSTEM, question.system))
+        if question.conversation_id and question.parent_id:
+            path = await self.journal.path(question.conversation_id, question.parent_id)
+            turns += [Turn(Role(m.role), m.text, tuple(m.thoughts)) for m in path]
+        if question.text is not None:
+            turns.append(Turn(Role.USER, question.text))
+        profile = question.profile
+        return Prompt(history(turns), profile.model, profile.params)
+
+    # Housekeeping.
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)  # type: ignore[arg-type]
+        task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
+        return task  # type: ignore[return-value]
+
+    _start = _spawn
+
+    async def _beat(self) -> None:
+        beats = 0
+        while True:
+            await asyncio.sleep(1.0)
+            for pump in tuple(self._pumps.values()):
+                pump.tick()
+            beats += 1
+            if beats % HEARTBEAT == 0:
+                try:
+                    await self.journal.beat()
+                except JournalProblem:
+                    pass

@@ -1,0 +1,89 @@
+"""A live stream as its readers see it: what has been folded so far, and what is going on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ssechat.core.deltas import EndState
+from ssechat.core.errors import Problem
+from ssechat.core.fold import Fold
+from ssechat.core.frames import Frame
+from ssechat.core.resume import Settle, Stream
+from ssechat.core.splice import History
+
+
+class Live:
+    """One stream of this process. Only its pump (or follower) changes it; everybody may look.
+
+    `cursor` is the last committed event id. `due` is when the machine tries again (monotonic), if
+    it waits. `unsaved` is why the journal cannot be written at present, if it cannot.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        conversation_id: str,
+        message_id: str,
+        *,
+        profile: str,
+        model: str,
+        fold: Fold,
+    ) -> None:
+        self.stream_id = stream_id
+        self.conversation_id = conversation_id
+        self.message_id = message_id
+        self.profile = profile
+        self.model = model
+        self.fold = fold
+        self.history = History()
+        self.machine = Stream()
+        self.cursor = ""
+        self.resume_path = ""
+        self.remote_id = ""
+        self.due: float | None = None
+        self.unsaved: Problem | None = None
+        self.outcome: Settle | None = None
+        self.problem: Problem | None = None
+        self.followed = False
+        self.version = 0
+        self.ended = asyncio.Event()
+        self._watchers: list[Callable[[Live], None]] = []
+        self._changed = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self.machine.state == "cancelling"
+
+    @property
+    def end(self) -> EndState | None:
+        return self.outcome.end if self.outcome else None
+
+    def take(self, frames: list[Frame]) -> None:
+        """Fold committed frames."""
+        for frame in frames:
+            self.history.add(frame)
+            self.fold.take(frame)
+            if frame.id:
+                self.cursor = frame.id
+            elif frame.own_id:
+                self.cursor = ""
+        self.changed()
+
+    def changed(self) -> None:
+        """Wake whoever looks."""
+        self.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for watcher in tuple(self._watchers):
+            watcher(self)
+
+    async def change(self, version: int) -> None:
+        """Return once the stream has moved on from `version`."""
+        while self.version == version:
+            await self._changed.wait()
+
+    def watch(self, watcher: Callable[[Live], None]) -> Callable[[], None]:
+        """Call `watcher` at every change, on the event loop. Returns how to end that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)

@@ -1,0 +1,259 @@
+"""The pump: carries out what the resume machine asks, for one stream."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ssechat.core.conversation import Call
+from ssechat.core.errors import JournalProblem, Problem
+from ssechat.core.fold import mark
+from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.resume import (
+    Action,
+    Arrived,
+    AskStop,
+    Close,
+    Confirmed,
+    Connect,
+    Fired,
+    Fork,
+    Happening,
+    Judged,
+    Linger,
+    Quiet,
+    Settle,
+    State,
+    Step,
+    Wait,
+    step,
+)
+from ssechat.hub.live import Live
+from ssechat.hub.outcome import outcome
+from ssechat.hub.reader import Outgoing, Reader, cancel_path, rung_of
+from ssechat.hub.recorder import Recorder
+from ssechat.journal import Journal
+from ssechat.link import Clients, Connection, fetch
+
+_SETTLE_RETRY = 1.0  # s
+_DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
+_CLOSE_TIME = 2.0  # s
+
+
+class Pump:
+    """Owns a stream's connection, timer and recorder. All that happens comes through `tell`.
+
+    `fork` is called when the server turns out to send another answer; `dispossessed` when another
+    process has taken the stream over.
+    """
+
+    def __init__(
+        self,
+        live: Live,
+        out: Outgoing,
+        journal: Journal,
+        clients: Clients,
+        *,
+        fork: Callable[[Live], None],
+        dispossessed: Callable[[Live], None],
+    ) -> None:
+        self.live = live
+        self._out = out
+        self._journal = journal
+        self._clients = clients
+        self._fork = fork
+        self._recorder = Recorder(
+            journal,
+            live.stream_id,
+            cursor=live.cursor,
+            recorded=self._recorded,
+            trouble=self._trouble,
+            dispossessed=lambda: dispossessed(live),
+        )
+        self._connection: Connection | None = None
+        self._reader: Reader | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refetched: set[str] = set()
+
+    @property
+    def unsaved(self) -> list[Frame]:
+        """Folded frames that the journal does not hold yet."""
+        return self._recorder.unsaved
+
+    def start(self, first: Step) -> None:
+        """Begin with what `submit` or `take_up` decided."""
+        self._apply(first)
+
+    def tell(self, happening: Happening) -> None:
+        """Something happened: step the machine and do what it asks."""
+        self._apply(step(self.live.machine, happening, time.monotonic()))
+
+    def note(self, name: MarkName, **data: Any) -> None:
+        """Journal a mark of our own, in its place between the frames."""
+        self.put(mark(name, time.time(), time.monotonic(), **data))
+
+    def put(self, frame: Frame) -> None:
+        self._recorder.put([frame])
+
+    def tick(self) -> None:
+        """To be called about once a second: notices that the payload stays away."""
+        if self._connection is not None:
+            self.tell(Quiet(self._connection.quiet))
+
+    async def close(self) -> None:
+        """Let go of the stream without ending it. What has arrived is saved."""
+        self._drop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_TIME)
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._recorder.saved()
+        self._recorder.close()
+
+    def _apply(self, result: Step) -> None:
+        before = self.live.machine.state
+        self.live.machine, actions = result
+        if self.live.machine.state is not State.BACKOFF:
+            self.live.due = None
+        for action in actions:
+            self._do(action)
+        if actions or self.live.machine.state is not before:
+            self.live.changed()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Connect():
+                self._connect(action)
+            case Wait(floor, spread):
+                roll = random.random()
+                self._arm(max(floor * (1 + roll / 4), spread * roll))
+            case Linger(seconds):
+                self._arm(seconds)
+            case Close():
+                self._drop()
+            case AskStop():
+                self._spawn(self._ask_stop())
+            case Settle():
+                self._spawn(self._settle(action))
+            case Fork():
+                self._fork(self.live)
+
+    def _connect(self, how: Connect) -> None:
+        reader = Reader(
+            self.live,
+            self._out,
+            self._recorder,
+            self._clients,
+            tell=lambda happening: None if reader.over else self.tell(happening),
+            note=lambda name, **data: None if reader.over else self.note(name, **data),
+            opened=self._opened,
+            refetched=self._refetched,
+        )
+        self._reader = reader
+        self._reading = self._spawn(reader.run(how))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _arm(self, delay: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.live.due = time.monotonic() + delay
+        self._timer = asyncio.get_running_loop().call_later(delay, self.tell, Fired())
+
+    def _drop(self) -> None:
+        """Forget connection and timer. A reader is cancelled once only: httpcore leaks a slot
+        when a task is cancelled again while it closes."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._connection = None
+        reader, self._reader = self._reader, None
+        reading, self._reading = self._reading, None
+        if reader is not None and reading is not None:
+            reader.over = True
+            if self.live.machine.verdict is None:
+                reading.cancel()
+            else:
+                asyncio.get_running_loop().call_later(_DRAIN, reading.cancel)
+
+    def _opened(self, connection: Connection) -> None:
+        live = self.live
+        self._connection = connection
+        if connection.location and self._out.may_resume and not live.resume_path:
+            live.resume_path, live.remote_id = connection.location, connection.remote_id
+            self._spawn(self._save_resume())
+
+    async def _save_resume(self) -> None:
+        live = self.live
+        try:
+            await self._journal.update_stream(
+                live.stream_id,
+                resume_path=live.resume_path,
+                remote_id=live.remote_id,
+                rung=rung_of(live),
+            )
+        except JournalProblem as problem:
+            self._trouble(problem)
+
+    def _recorded(self, frames: list[Frame]) -> None:
+        """Frames were committed: fold them, then tell the machine what they are."""
+        before = self.live.fold.reply.verdict
+        self.live.take(frames)
+        events = sum(frame.kind is FrameKind.EVENT for frame in frames)
+        retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
+        if events or retry is not None:
+            floor = None if retry is None else retry / 1000
+            self.tell(Arrived(events, rung=rung_of(self.live), floor=floor))
+        verdict = self.live.fold.reply.verdict
+        if verdict is not None and verdict is not before:
+            self.tell(Judged(verdict))
+
+    def _trouble(self, problem: JournalProblem | None) -> None:
+        self.live.unsaved = problem
+        self.live.changed()
+
+    async def _ask_stop(self) -> None:
+        """Write down that we stop, then ask the server."""
+        live = self.live
+        try:
+            await self._journal.update_stream(live.stream_id, state="stopping")
+        except JournalProblem as problem:
+            self._trouble(problem)
+        headers = {"Content-Type": "application/json"}
+        try:
+            call = Call("POST", cancel_path(live), headers, b"{}")
+            status, _ = await fetch(self._clients, self._out.target, call)
+        except Problem as problem:
+            self.tell(Confirmed(problem.title))
+            return
+        agreed = 200 <= status < 300 or status in (404, 409, 410)
+        self.tell(Confirmed("" if agreed else f"status {status}"))
+
+    async def _settle(self, settle: Settle) -> None:
+        """Write the end, once all that arrived is folded; try until the journal takes it."""
+        await self._recorder.idle()
+        live = self.live
+        last = live.fold.meter.last_token
+        live.fold.close(time.monotonic() if last is None else last)
+        live.outcome = settle
+        live.changed()
+        while True:
+            try:
+                if await self._recorder.saved():
+                    await self._journal.settle(live.stream_id, outcome(live, settle))
+                    self._trouble(None)
+                    break
+            except JournalProblem as problem:
+                self._trouble(problem)
+            await asyncio.sleep(_SETTLE_RETRY)
+        live.ended.set()
+        live.changed()
