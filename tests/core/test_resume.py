@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssechat.core import resume
 from ssechat.core.deltas import EndState, Verdict
 from ssechat.core.resume import (
     Arrived,
@@ -32,6 +33,7 @@ from ssechat.core.resume import (
     Unreached,
     Wait,
     Woken,
+    machine,
     step,
     submit,
     take_up,
@@ -62,7 +64,7 @@ def test_a_stream_completes_by_its_terminal_event() -> None:
 def test_a_verdict_that_may_be_followed_lingers_and_then_any_end_is_fine() -> None:
     verdict = Verdict(EndState.COMPLETE, last=False)
     stream, actions = run(streaming(), Judged(verdict))
-    assert (stream.state, actions) == (State.STREAMING, [Linger(resume.LINGER)])
+    assert (stream.state, actions) == (State.STREAMING, [Linger(machine.LINGER)])
     for end in (Fired(), Lost("reset"), Judged(COMPLETE)):
         assert run(stream, end)[0].state is State.COMPLETED
 
@@ -76,7 +78,7 @@ def test_a_clean_end_without_a_verdict_is_a_cut() -> None:
 def test_a_cut_is_resumed_where_the_server_can() -> None:
     stream, actions = run(streaming(), Lost("cut"))
     assert stream.state is State.BACKOFF
-    assert actions == [Close(), Wait(0.0, resume.FIRST_TRY)]
+    assert actions == [Close(), Wait(0.0, machine.FIRST_TRY)]
     stream, actions = run(stream, Fired())
     assert stream.state is State.RESUMING
     assert actions == [Close(), Connect(resume=True)]
@@ -96,7 +98,7 @@ def test_tries_reset_only_when_a_new_frame_was_committed() -> None:
 
 def test_it_gives_up_after_no_progress_and_keeps_the_partial() -> None:
     stream = streaming()
-    for _ in range(resume.MAX_TRIES):
+    for _ in range(machine.MAX_TRIES):
         stream, _ = run(stream, Lost("cut"))
         assert stream.state is State.BACKOFF
         stream, _ = run(stream, Fired())
@@ -108,14 +110,14 @@ def test_it_gives_up_after_no_progress_and_keeps_the_partial() -> None:
 
 def test_it_gives_up_after_a_quarter_of_an_hour_without_a_new_frame() -> None:
     stream, _ = run(streaming(), Lost("cut"), at=0.0)
-    stream, _ = run(stream, Fired(), at=resume.GIVE_UP_AFTER)
-    stream, _ = run(stream, Lost("cut"), at=resume.GIVE_UP_AFTER + 1)
+    stream, _ = run(stream, Fired(), at=machine.GIVE_UP_AFTER)
+    stream, _ = run(stream, Lost("cut"), at=machine.GIVE_UP_AFTER + 1)
     assert stream.state is State.INTERRUPTED
 
 
 def test_backoff_doubles_up_to_a_cap() -> None:
     stream, spreads = streaming(), []
-    for _ in range(resume.MAX_TRIES):
+    for _ in range(machine.MAX_TRIES):
         stream, actions = run(stream, Lost("cut"))
         spreads.append(actions[-1].spread)
         stream, _ = run(stream, Fired())
@@ -124,20 +126,20 @@ def test_backoff_doubles_up_to_a_cap() -> None:
 
 def test_retry_is_a_floor_on_the_first_try_too() -> None:
     stream, actions = run(streaming(), Arrived(1, floor=3.0), Lost("cut"))
-    assert actions == [Close(), Wait(3.0, resume.FIRST_TRY)]
+    assert actions == [Close(), Wait(3.0, machine.FIRST_TRY)]
     assert run(stream, Woken())[1] == [Close(), Connect(resume=True)]
 
 
 def test_an_absurd_retry_is_bounded() -> None:
     _, actions = run(streaming(), Arrived(1, floor=1e9), Lost("cut"))
-    assert actions[-1].floor == resume.MAX_FLOOR
+    assert actions[-1].floor == machine.MAX_FLOOR
 
 
-@pytest.mark.parametrize("status", sorted(resume.BUSY))
+@pytest.mark.parametrize("status", sorted(machine.BUSY))
 def test_a_busy_server_is_asked_again_after_the_time_that_it_names(status: int) -> None:
     stream, actions = run(submit()[0], Sent(), Refused("busy", status, 7.0))
     assert stream.state is State.BACKOFF
-    assert actions == [Close(), Wait(7.0, resume.FIRST_TRY)]
+    assert actions == [Close(), Wait(7.0, machine.FIRST_TRY)]
     assert run(stream, Fired())[1] == [Close(), Connect(resume=False)]
 
 
@@ -189,9 +191,14 @@ def test_with_an_idempotency_key_it_is() -> None:
     assert run(stream, Fired())[1] == [Close(), Connect(resume=False)]
 
 
+def test_a_server_that_shows_no_way_to_continue_is_not_trusted_with_a_key() -> None:
+    stream, _ = run(submit(idempotent=True)[0], Sent(), Opened(Rung.NONE), Lost("reset"))
+    assert stream.state is State.INTERRUPTED
+
+
 def test_a_connection_that_fails_before_a_byte_left_is_tried_a_few_times() -> None:
     stream, _ = submit()
-    for _ in range(resume.MAX_CONNECT_TRIES - 1):
+    for _ in range(machine.MAX_CONNECT_TRIES - 1):
         stream, _ = run(stream, Unreached("no route"))
         assert stream.state is State.BACKOFF
         stream, actions = run(stream, Fired())
@@ -211,7 +218,7 @@ def test_stop_asks_a_server_that_can_be_asked() -> None:
 
 def test_stop_is_asked_again_until_it_is_confirmed_or_hopeless() -> None:
     stream, _ = run(streaming(stoppable=True), Stopped())
-    for _ in range(resume.MAX_CANCEL_TRIES - 1):
+    for _ in range(machine.MAX_CANCEL_TRIES - 1):
         stream, actions = run(stream, Confirmed("no answer"))
         assert isinstance(actions[0], Wait)
         stream, actions = run(stream, Fired())
@@ -233,7 +240,7 @@ def test_a_stop_while_waiting_to_try_again_ends_it() -> None:
 
 
 def test_quiet_is_shown_as_a_stall_and_payload_ends_it() -> None:
-    stream, _ = run(streaming(), Quiet(resume.STALL_AFTER))
+    stream, _ = run(streaming(), Quiet(machine.STALL_AFTER))
     assert stream.state is State.STALLED
     assert run(stream, Arrived(1))[0].state is State.STREAMING
 
@@ -261,7 +268,7 @@ HAPPENINGS = st.one_of(
     st.builds(Refused, st.just("x"), st.sampled_from([None, 204, 400, 401, 404, 429, 500, 503])),
     st.builds(Opened, st.sampled_from(Rung), st.booleans()),
     st.builds(Arrived, st.integers(0, 2), rung=st.sampled_from(Rung)),
-    st.builds(Judged, st.builds(Verdict, st.sampled_from(list(resume._ENDS)), last=st.booleans())),
+    st.builds(Judged, st.builds(Verdict, st.sampled_from(list(machine._ENDS)), last=st.booleans())),
     st.builds(Quiet, st.sampled_from([1.0, 30.0])),
     st.just(Lost("x")),
     st.just(Differed()),
@@ -283,7 +290,7 @@ def test_no_history_posts_twice_completes_falsely_or_settles_twice(
     for now, happening in enumerate(happenings):
         judged = judged or (isinstance(happening, Judged) and not stream.ended)
         if isinstance(happening, Unreached) or (
-            isinstance(happening, Refused) and happening.status in resume.BUSY
+            isinstance(happening, Refused) and happening.status in machine.BUSY
         ):
             may_post_again = True
         before = stream
@@ -301,8 +308,6 @@ def test_no_history_posts_twice_completes_falsely_or_settles_twice(
 
 
 def test_every_row_of_the_table_is_documented() -> None:
-    from pathlib import Path
-
     page = Path(__file__).parents[2].joinpath("docs/resume-machine.md").read_text()
     assert resume_table() in page
 
@@ -313,7 +318,8 @@ def resume_table() -> str:
     rows += [
         f"| {state} | {what.__name__} | `{rule.__name__}` |"
         for (state, what), rule in sorted(
-            resume.TABLE.items(), key=lambda row: (list(State).index(row[0][0]), row[0][1].__name__)
+            machine.TABLE.items(),
+            key=lambda row: (list(State).index(row[0][0]), row[0][1].__name__),
         )
     ]
     return "\n".join(rows)

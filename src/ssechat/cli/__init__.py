@@ -61,7 +61,7 @@ class _Lazy(click.Group):
 @click.option("--direct", is_flag=True, help="Talk to the provider without a background relay.")
 @click.option("--take-over", is_flag=True, help="Take running streams over from another window.")
 @click.pass_context
-def _root(ctx: click.Context, **options: Any) -> None:
+def _root(ctx: click.Context, /, **options: Any) -> None:
     """A chat client for LLMs whose streams survive anything: a dropped network, a closed laptop,
     a dead SSH session, kill -9.
 

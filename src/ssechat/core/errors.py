@@ -1,11 +1,11 @@
 """Errors are values that a user can act on.
 
-    Problem                 anything that we report; title, detail, remedy
-    ├── ConfigProblem       config.toml, themes, environment: names the file, line and key
-    ├── KeyProblem          a secret could not be had
-    ├── LinkProblem         the wire: connecting, TLS, status, content type, silence, a cut
-    ├── JournalProblem      the database: full, read-only, newer than us, damaged
-    └── TerminalProblem     no usable terminal
+Problem                 anything that we report; title, detail, remedy
+├── ConfigProblem       config.toml, themes, environment: names the file, line and key
+├── KeyProblem          a secret could not be had
+├── LinkProblem         the wire: connecting, TLS, status, content type, silence, a cut
+├── JournalProblem      the database: full, read-only, newer than us, damaged
+└── TerminalProblem     no usable terminal
 """
 
 from __future__ import annotations

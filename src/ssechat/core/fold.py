@@ -89,6 +89,7 @@ class Fold:
                 self.reply.lost(frame.wall, frame.mono, str(note.get("why", "")))
             case MarkName.RESUMED:
                 self.resumes += 1
+                self.meter.back(frame.mono)
                 away = frame.wall - self._lost.wall if self._lost else 0.0
                 self._lost = None
                 self.reply.resumed(max(0.0, away), _count(note.get("checked")))

@@ -7,6 +7,7 @@ from collections import deque
 WINDOW = 3.0  # s, of the live rate
 SLICE = 0.25  # s, one bar of the history
 BARS = 16
+CATCH_UP = 0.25  # s after a resume in which what comes counts as replayed
 _WORDY = 8  # characters a delta; above it, a delta is not a token
 
 
@@ -33,7 +34,10 @@ class Meter:
         self.pieces = 0
         self._wide = 0
         self._away = 0.0
-        self._left: float | None = None
+        self._left: float | None = None  # the last token before the connection was lost
+        self._live_from = 0.0  # what comes earlier was waiting for us at the server
+        self._last_live: float | None = None
+        self._caught_up = 0  # tokens that were
         self._recent: deque[tuple[float, int]] = deque()
 
     def request(self, mono: float) -> None:
@@ -50,24 +54,35 @@ class Meter:
         """Thinking or answer text came."""
         if self.first_token is None:
             self.first_token = mono
-        if self._left is not None:
-            self._away += max(0.0, mono - self._left)
-            self._left = None
         before = self.tokens
         self.chars += len(text)
         self.pieces += 1
         if not text.isascii():
             self._wide += sum(char > "\x7f" for char in text)
         self.last_token = mono
-        self._recent.append((mono, max(0, self.tokens - before)))
-        while self._recent and self._recent[0][0] < mono - BARS * SLICE:
+        if mono < self._live_from:
+            self._caught_up += self.tokens - before
+        else:
+            self._count(self.tokens - before, mono)
+
+    def _count(self, tokens: int, mono: float) -> None:
+        if self._left is not None:
+            self._away += max(0.0, mono - self._left)
+            self._left = None
+        self._last_live = mono
+        self._recent.append((mono, max(0, tokens)))
+        while self._recent[0][0] < mono - BARS * SLICE:
             self._recent.popleft()
 
     def away(self) -> None:
         """The connection is lost: the clock of the rate stands from the last token on."""
-        if self._left is None and self.last_token is not None:
-            self._left = self.last_token
+        if self._left is None:
+            self._left = self._last_live
             self._recent.clear()
+
+    def back(self, mono: float) -> None:
+        """The stream goes on at `mono`; what was said meanwhile comes first, in a burst."""
+        self._live_from = mono + CATCH_UP
 
     @property
     def tokens(self) -> int:
@@ -91,10 +106,10 @@ class Meter:
 
     def mean(self, tokens: int | None = None) -> float | None:
         """Tokens per second from the first token to the last; `tokens` as the server counts."""
-        if self.first_token is None or self.last_token is None:
+        if self.first_token is None or self._last_live is None:
             return None
-        span = self.last_token - self.first_token - self._away
-        count = self.tokens if tokens is None else tokens
+        span = self._last_live - self.first_token - self._away
+        count = (self.tokens if tokens is None else tokens) - self._caught_up
         return count / span if span > 0.05 and count > 1 else None
 
     def bars(self, now: float) -> list[int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -52,7 +53,7 @@ class Hub:
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._beating = self._spawn(self._beat())
+        self._start(self._beat())
 
     @property
     def lives(self) -> list[Live]:
@@ -283,13 +284,10 @@ class Hub:
 
     # Housekeeping.
 
-    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
-        return task  # type: ignore[return-value]
-
-    _start = _spawn
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _beat(self) -> None:
         beats = 0

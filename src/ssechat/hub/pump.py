@@ -257,3 +257,7 @@ class Pump:
             await asyncio.sleep(_SETTLE_RETRY)
         live.ended.set()
         live.changed()
+        try:
+            await self._journal.pack(live.stream_id)
+        except JournalProblem:
+            pass  # the frames stay as they are; nothing depends on it

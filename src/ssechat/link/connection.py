@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -83,7 +83,7 @@ class Connection:
         """Seconds since the last payload."""
         return time.monotonic() - self._last_payload
 
-    async def frames(self) -> AsyncIterator[list[Frame]]:
+    async def frames(self) -> AsyncGenerator[list[Frame], None]:
         """Frames, one list for each chunk. Ends when the body ends; LinkProblem if it is cut."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._interval, self._watch, loop)

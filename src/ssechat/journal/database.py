@@ -1,0 +1,119 @@
+"""One SQLite file behind the event loop: writes committed in groups, reads beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ssechat.core.errors import JournalProblem
+from ssechat.journal import problems
+from ssechat.journal.connect import connect
+from ssechat.journal.worker import Job, Worker, attempt
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Database:
+    """A file that many processes may have open. Errors are JournalProblem."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        self.path = path
+        self._writer = Worker("journal-writer", writer, write_group)
+        self._reader = Worker("journal-reader", reader, read_group)
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """Open or create `path`, bring it to the newest format, and start the two threads."""
+        return cls(path, *await asyncio.to_thread(connect, path))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction of its own; it is committed on return.
+
+        `work` may be run again if the transaction as a whole was lost, so it must not have effects
+        besides. If the caller is cancelled it is done all the same.
+        """
+        return await self._do(self._writer, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, whose statements all see one state of the file."""
+        return await self._do(self._reader, work)
+
+    async def flush(self) -> None:
+        """Return once everything that was handed to `write` before is committed (or failed)."""
+        await self.write(lambda connection: None)
+
+    async def close(self) -> None:
+        """Flush, fold the write-ahead log into the file if nobody else needs it, and close."""
+        if not self._closed:
+            self._closed = True
+            await self._reader.stop(sqlite3.Connection.close)
+            await self._writer.stop(_checkpoint_and_close)
+
+    async def _do(self, worker: Worker, work: Work[T]) -> T:
+        if self._closed:
+            raise JournalProblem("the journal is closed", remedy="start ssechat again")
+        try:
+            return await worker.submit(work)
+        except sqlite3.Error as error:
+            raise problems.from_sqlite(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise problems.not_text(error) from None
+
+
+def write_group(connection: sqlite3.Connection, jobs: list[Job]) -> None:
+    """Run all jobs in one transaction, a failing one undone alone; if all is lost, each in its own.
+
+    SQLite itself may roll the transaction back (full disk, I/O error), and the commit may fail.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        for job in jobs:
+            job.error = error
+        return
+    try:
+        for job in jobs:
+            _in_savepoint(connection, job)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if len(jobs) > 1:
+            for job in jobs:
+                write_group(connection, [job])
+        else:
+            jobs[0].error = jobs[0].error or error
+
+
+def read_group(connection: sqlite3.Connection, jobs: list[Job]) -> None:
+    """Run each job on a snapshot of its own."""
+    for job in jobs:
+        try:
+            connection.execute("BEGIN")
+            attempt(connection, job)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            job.error = job.error or error
+
+
+def _in_savepoint(connection: sqlite3.Connection, job: Job) -> None:
+    connection.execute("SAVEPOINT job")
+    attempt(connection, job)
+    if job.error is not None:
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+
+
+def _checkpoint_and_close(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("PRAGMA busy_timeout = 200")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error:
+        pass  # the next one to open the file does it
+    connection.close()

@@ -1,0 +1,98 @@
+"""Keys that Textual's parser misreads, and pastes that it would type.
+
+What a terminal without the kitty protocol sends for alt+enter and alt+digit, and what xterm sends
+when `modifyOtherKeys` is on, becomes the key that was pressed. A bracketed paste arrives as it is:
+Textual looks for keys in it, so an ESC in pasted text could press enter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+
+from textual import events
+from textual._parser import Parser
+from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.message import Message
+
+LEGACY_KEYS = {
+    "\x1b\r": "alt+enter",
+    "\x1b\n": "alt+enter",
+    **{f"\x1b{digit}": f"alt+{digit}" for digit in "0123456789"},
+}
+# xterm, modifyOtherKeys: CSI 27 ; modifier ; code point ~
+MODIFIED_KEY = re.compile(r"\x1b\[27;(\d{1,3});(\d{1,7})~")
+PASTE_LIMIT = 16 * 1024 * 1024  # characters; the rest of a longer paste is dropped
+
+
+class KeyParser(XTermParser):
+    """Text from the terminal → Textual's messages. It survives any input."""
+
+    def __init__(self, debug: bool = False) -> None:
+        super().__init__(debug)
+        self._recent = ""  # the last few characters, in case a paste begins in them
+        self._paste: list[str] | None = None
+        self._paste_size = 0
+        self._paste_tail = ""
+
+    def feed(self, data: str) -> Iterator[Message]:
+        while data:
+            if self._paste is None:
+                data = yield from self._feed_keys(data)
+            else:
+                data = yield from self._feed_paste(data)
+
+    def tick(self) -> Iterator[Message]:
+        for message in super().tick():
+            self._recent = ""
+            yield message
+
+    def _feed_keys(self, data: str) -> Generator[Message, None, str]:
+        """Parse up to where a paste begins; what is left of `data` is the generator's value."""
+        text = self._recent + data
+        start = text.find(BRACKETED_PASTE_START)
+        if start < 0:
+            self._recent = text[1 - len(BRACKETED_PASTE_START) :]
+            yield from self._parse_keys(data)
+            return ""
+        end = start + len(BRACKETED_PASTE_START) - len(self._recent)
+        self._recent, self._paste, self._paste_size = "", [], 0
+        yield from self._parse_keys(data[:end])
+        return data[end:]
+
+    def _feed_paste(self, data: str) -> Generator[Message, None, str]:
+        """Collect up to where the paste ends; what is left of `data` is the generator's value."""
+        text = self._paste_tail + data
+        end = text.find(BRACKETED_PASTE_END)
+        if end < 0:
+            kept = 1 - len(BRACKETED_PASTE_END)
+            self._add_to_paste(text[:kept])
+            self._paste_tail = text[kept:]
+            return ""
+        self._add_to_paste(text[:end])
+        pasted = "".join(self._paste or ()).replace("\x00", "")
+        self._paste, self._paste_tail = None, ""
+        for message in self._parse_keys(BRACKETED_PASTE_END):
+            yield events.Paste(pasted) if isinstance(message, events.Paste) else message
+        return text[end + len(BRACKETED_PASTE_END) :]
+
+    def _add_to_paste(self, text: str) -> None:
+        if self._paste is not None:
+            text = text[: PASTE_LIMIT - self._paste_size]
+            self._paste.append(text)
+            self._paste_size += len(text)
+
+    def _parse_keys(self, text: str) -> Iterator[Message]:
+        try:
+            yield from super().feed(text)
+        except (ArithmeticError, ValueError):  # a report with impossible numbers in it
+            Parser.__init__(self)
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        if key := LEGACY_KEYS.get(sequence):
+            return [events.Key(key, None)]
+        if match := MODIFIED_KEY.fullmatch(sequence):
+            modifier, code = match.groups()
+            keys = self._parse_extended_key(f"\x1b[{code};{modifier}u") or ()
+            return [key.copy() for key in keys]
+        return super()._sequence_to_key_events(sequence, alt)

@@ -1,0 +1,120 @@
+"""What a document is made of once its source is read: blocks that can be laid out at any width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ssechat.tui.markdown.spans import Line, Span, cells, line_cells, restyle, tail
+from ssechat.tui.markdown.wrap import Wrapper, wrap
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """What stands left of a block: list markers and quote bars, in characters of one cell.
+
+    `first` is for the first line, `rest` for the others. `gap` is for the blank line before the
+    block, which follows the source: None where the source has none.
+    """
+
+    first: Line = ()
+    rest: Line = ()
+    gap: Line | None = None
+
+    def cut(self, room: int) -> Margin:
+        """At most `room` cells of it, the innermost."""
+        if line_cells(self.rest) <= room:
+            return self
+        gap = None if self.gap is None else self.gap and tail(self.gap, room)
+        return Margin(tail(self.first, room), tail(self.rest, room), gap)
+
+
+class Block:
+    """A leaf of the document, frozen."""
+
+    __slots__ = ("margin",)
+
+    def __init__(self, margin: Margin) -> None:
+        self.margin = margin
+
+    def lines(self, width: int) -> list[Line]:
+        """The block's lines, none wider than `width` cells, with the blank line before it."""
+        margin = self.margin.cut(width // 2)
+        lines = self.content(width - line_cells(margin.rest))
+        if margin.rest:
+            lines = [margin.rest + line for line in lines]
+        if margin.first != margin.rest:
+            lines[0] = margin.first + lines[0][len(margin.rest) :]
+        return lines if margin.gap is None else [margin.gap, *lines]
+
+    def content(self, width: int) -> list[Line]:
+        """A new list of at least one line."""
+        raise NotImplementedError
+
+
+class Rule(Block):
+    __slots__ = ()
+
+    def content(self, width: int) -> list[Line]:
+        return [(Span("─" * width, "rule"),)]
+
+
+class Code(Block):
+    """One line of code; `label` stands at its right, if anything."""
+
+    __slots__ = ("_label", "_spans")
+
+    def __init__(self, margin: Margin, spans: list[Span], label: str = "") -> None:
+        super().__init__(margin)
+        self._spans = spans
+        self._label = label
+
+    def content(self, width: int) -> list[Line]:
+        indent = (Span("  "),) if width > 20 else ()
+        room = width - line_cells(indent)
+        label = cells(self._label)
+        if not label or label > room // 3:
+            return [indent + line for line in wrap(self._spans, room)]
+        first, *rest = wrap(self._spans, room - label - 2)
+        pad = Span(" " * (room - label - line_cells(first)))
+        return [
+            (*indent, *first, pad, Span(self._label, "fence.label")),
+            *(indent + line for line in rest),
+        ]
+
+
+@dataclass
+class Chunks:
+    """The settled beginning of a long paragraph, and how far it has been laid out."""
+
+    parsed: list[list[Span]] = field(default_factory=list)
+    _wrapper: Wrapper | None = None
+    _fed: int = 0
+
+    def wrapper(self, width: int) -> Wrapper:
+        """A wrapper of one's own that has been fed with them."""
+        if self._wrapper is None or self._wrapper.width != width:
+            self._wrapper, self._fed = Wrapper(width), 0
+        for spans in self.parsed[self._fed :]:
+            self._wrapper.feed(spans)
+        self._fed = len(self.parsed)
+        return self._wrapper.fork()
+
+
+class Flow(Block):
+    """A paragraph or a heading: text that is wrapped."""
+
+    __slots__ = ("_chunks", "_spans")
+
+    def __init__(self, margin: Margin, spans: list[Span], chunks: Chunks | None = None) -> None:
+        super().__init__(margin)
+        self._spans = spans
+        self._chunks = chunks
+
+    def content(self, width: int) -> list[Line]:
+        wrapper = self._chunks.wrapper(width) if self._chunks else Wrapper(width)
+        wrapper.feed(self._spans)
+        return wrapper.finish()
+
+
+def heading(margin: Margin, level: int, spans: list[Span]) -> Flow:
+    return Flow(margin, restyle(spans, "heading" if level < 3 else "heading.sub"))

@@ -1,0 +1,80 @@
+"""What a document reads its lines with; and the reader for text that is no Markdown."""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol
+
+from ssechat.tui.markdown.blocks import Block, Margin
+from ssechat.tui.markdown.run import Run
+from ssechat.tui.markdown.spans import Span
+
+
+class Lines(Protocol):
+    """Lines in, blocks out. `leaf` is what the next line may still belong to, if anything; `ends`
+    has the number of blocks at every closing of a leaf."""
+
+    blocks: list[Block]
+    ends: list[int]
+
+    @property
+    def leaf(self) -> object | None: ...
+
+    def push(self, line: str, *, middle: bool = False) -> None:
+        """One line without its break; `middle` if it goes on where the last one was cut off."""
+        ...
+
+    def close(self) -> None: ...
+
+    def held(self, line: str) -> bool:
+        """Whether this beginning of a line should not be drawn before more of it has come."""
+        ...
+
+    def fork(self) -> Lines:
+        """A copy without blocks, to see what the open rest would be if the text ended here."""
+        ...
+
+
+class PlainLines:
+    """Every line is a block of its own, wrapped, in one style. Blank lines stand between others."""
+
+    def __init__(self, style: str = "") -> None:
+        self.blocks: list[Block] = []
+        self.leaf: Run | None = None
+        self.ends: list[int] = []
+        self._style = style
+        self._blank = 0
+        self._begun = False
+
+    def fork(self) -> PlainLines:
+        other = copy.copy(self)
+        other.blocks, other.ends = [], []
+        other.leaf = self.leaf.fork() if self.leaf else None
+        return other
+
+    def held(self, line: str) -> bool:
+        return False
+
+    def push(self, line: str, *, middle: bool = False) -> None:
+        if not middle:
+            self.close()
+            if not line.strip(" \t"):
+                self._blank += 1
+                return
+        self.leaf = self.leaf or Run(self._literal)
+        self.leaf.add(line.expandtabs(4))
+        self.leaf.settle()
+        if self.leaf.full:
+            self.close()
+
+    def close(self) -> None:
+        if self.leaf is None:
+            return
+        for _ in range(self._blank if self._begun else 0):
+            self.blocks.append(Run(self._literal).close(Margin()))
+        self.blocks.append(self.leaf.close(Margin()))
+        self.leaf, self._blank, self._begun = None, 0, True
+        self.ends.append(len(self.blocks))
+
+    def _literal(self, text: str) -> list[Span]:
+        return [Span(text, self._style)]

@@ -1,0 +1,95 @@
+"""Styled text before it meets a screen: spans, lines, and how many cells they take."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.cells import cell_len, split_graphemes
+
+Style = str
+"""Names of roles, parted by spaces: "strong", "em code", "fence.keyword", or "" for plain text."""
+
+
+class Span(NamedTuple):
+    """Text of one style. In a line it holds no line break; before wrapping "\\n" is one."""
+
+    text: str
+    style: Style = ""
+
+
+Line = tuple[Span, ...]
+"""What stands in one row of the screen, without the padding at its right."""
+
+
+def cells(text: str) -> int:
+    """The width of `text` on a terminal."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def line_cells(line: Line) -> int:
+    return sum(cells(span.text) for span in line)
+
+
+def line_text(line: Line) -> str:
+    return "".join(span.text for span in line)
+
+
+def merge(spans: list[Span]) -> Line:
+    """The same text in as few spans as its styles allow; empty spans go."""
+    merged: list[Span] = []
+    for span in spans:
+        if not span.text:
+            continue
+        if merged and merged[-1].style == span.style:
+            merged[-1] = Span(merged[-1].text + span.text, span.style)
+        else:
+            merged.append(span)
+    return tuple(merged)
+
+
+def restyle(spans: list[Span], style: Style) -> list[Span]:
+    """The spans with `style` under their own."""
+    return [Span(text, f"{style} {own}" if own else style) for text, own in spans]
+
+
+def take(text: str, width: int) -> int:
+    """How many characters of `text` fit into `width` cells: at least one, whole graphemes.
+
+    Many marks on one character are cut too, or a single cell could hold megabytes.
+    """
+    if text.isascii():
+        return max(1, width)
+    used = 0
+    for start, end, size in split_graphemes(text[: 8 * width + 8])[0]:
+        if start and (used + size > width or end > 8 * width):
+            return start
+        used += size
+    return min(len(text), 8 * width + 8)
+
+
+def fit(line: Line, width: int) -> Line:
+    """The line cut to at most `width` cells, with … where something was cut."""
+    if line_cells(line) <= width:
+        return line
+    kept: list[Span] = []
+    room = width - 1
+    for text, style in line:
+        size = cells(text)
+        if size > room:
+            head = text[: take(text, room)] if room > 0 else ""
+            kept.append(Span(head if cells(head) <= room else "", style))
+            break
+        kept.append(Span(text, style))
+        room -= size
+    return merge([*kept, Span("…", kept[-1].style)])
+
+
+def tail(line: Line, width: int) -> Line:
+    """The last `width` cells of a line whose characters all take one cell."""
+    kept: list[Span] = []
+    for text, style in reversed(line):
+        if width <= 0:
+            break
+        kept.append(Span(text[-width:], style))
+        width -= len(text)
+    return tuple(reversed(kept))

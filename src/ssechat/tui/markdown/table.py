@@ -1,0 +1,165 @@
+"""Tables: rows that come one by one, columns that settle early, cells that wrap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from ssechat.tui.markdown.blocks import Block, Margin
+from ssechat.tui.markdown.spans import Line, Span, cells, line_cells, restyle
+from ssechat.tui.markdown.wrap import wrap
+
+SETTLE = 16
+"""While a table is open, its columns are as wide as its first rows want them."""
+NARROWEST = 5
+"""Where columns would get narrower than this, in cells, each cell gets a line of its own."""
+SEPARATOR = " │ "
+
+Cell = list[Span]
+Row = list[Cell]
+
+_CELL_MARK = re.compile(r":?-+:?\Z")
+_DELIMITER = re.compile(r" {0,3}(?:[|:]|-(?! ))[-|: ]+\Z")
+
+
+def split_row(line: str) -> list[str]:
+    """The sources of a row's cells: parted by "|", where "\\|" is a bar inside a cell."""
+    parts = re.split(r"(?<!\\)\|", line.strip(" "))
+    if parts and not parts[0]:
+        parts.pop(0)
+    if parts and not parts[-1]:
+        parts.pop()
+    return [part.replace("\\|", "|").strip(" ") for part in parts]
+
+
+def alignments(header: str, delimiter: str) -> list[str] | None:
+    """How each column is aligned ("", "<", ">", "^"), if these two lines begin a table."""
+    if "|" not in header or not _DELIMITER.match(delimiter):
+        return None
+    marks = [mark.strip(" ") for mark in delimiter.strip(" ").split("|")]
+    inner = marks[not marks[0] : len(marks) - (not marks[-1])]
+    if not inner or not all(map(_CELL_MARK.match, inner)) or len(inner) != len(split_row(header)):
+        return None
+    aligns = {(True, True): "^", (True, False): "<", (False, True): ">", (False, False): ""}
+    return [aligns[mark[0] == ":", mark[-1] == ":"] for mark in inner]
+
+
+class Table(Block):
+    """A table, or the next part of a long one, whose columns are those of the part `before` it."""
+
+    def __init__(
+        self, margin: Margin, head: Row, aligns: list[str], before: Table | None = None
+    ) -> None:
+        super().__init__(margin)
+        self.head = head
+        self.aligns = aligns
+        self.rows: list[Row] = []
+        self.closed = False
+        self._before = before
+        self._wanted = [_wanted(cell) for cell in head]
+        self._early = self._wanted
+        self._laid: list[Line] = []
+        self._laid_rows = 0
+        self._laid_for: tuple[int, list[int]] | None = None
+
+    def add(self, row: Row) -> None:
+        """One more row. Cells that are too many are dropped, as Markdown has it."""
+        row = row[: len(self.aligns)]
+        self.rows.append(row)
+        for i, cell in enumerate(row):
+            self._wanted[i] = max(self._wanted[i], _wanted(cell))
+        if len(self.rows) <= SETTLE:
+            self._early = self._wanted.copy()
+
+    def content(self, width: int) -> list[Line]:
+        widths = self.widths(width)
+        layout = self._layout(width, widths)
+        if self._laid_for != (width, widths):
+            self._laid, self._laid_rows, self._laid_for = [], 0, (width, widths)
+        for row in self.rows[self._laid_rows :]:
+            self._laid += layout(row)
+        self._laid_rows = len(self.rows)
+        return self._top(widths, width) + self._laid
+
+    def probe(self, row: Row) -> Block:
+        """The table as it would be with one more row, sharing what has been laid out."""
+        return _Probe(self, row)
+
+    def widths(self, width: int) -> list[int]:
+        """The columns' widths; none at all where each cell gets a line of its own."""
+        if self._before:
+            return self._before.widths(width)
+        count = len(self.aligns)
+        room = width - len(SEPARATOR) * (count - 1)
+        wanted = self._wanted if self.closed else self._early
+        if sum(wanted) > room and room < NARROWEST * count:
+            return []
+        return _shrink(wanted, room)
+
+    def _top(self, widths: list[int], width: int) -> list[Line]:
+        """The header and the line under it; stacked cells have their header before each."""
+        names = [restyle(cell, "table.head") for cell in self.head]
+        if self._before or (self.rows and not widths):
+            return []
+        if not widths:
+            return [line for name in names for line in wrap(name, width)]
+        bar = Span("─┼─".join("─" * column for column in widths), "table.rule")
+        return [*_beside(names, widths, self.aligns), (bar,)]
+
+    def _layout(self, width: int, widths: list[int]) -> Callable[[Row], list[Line]]:
+        if not widths:
+            return lambda row: _stacked(self.head, row, width)
+        return lambda row: _beside(row, widths, self.aligns)
+
+
+class _Probe(Block):
+    def __init__(self, table: Table, row: Row) -> None:
+        super().__init__(table.margin)
+        self._table = table
+        self._row = row[: len(table.aligns)]
+
+    def content(self, width: int) -> list[Line]:
+        lines = self._table.content(width)
+        return lines + self._table._layout(width, self._table.widths(width))(self._row)
+
+
+def _wanted(cell: Cell) -> int:
+    """How wide a cell would like to be."""
+    lines = "".join(span.text for span in cell).split("\n")
+    return max(2, *map(cells, lines))
+
+
+def _shrink(wanted: list[int], room: int) -> list[int]:
+    """Widths that add up to at most `room`: the widest columns give way first."""
+    limit = max(wanted)
+    while sum(min(want, limit) for want in wanted) > room and limit > 1:
+        limit -= max(1, (limit - 1) // 16)
+    return [min(want, limit) for want in wanted]
+
+
+def _beside(row: Row, widths: list[int], aligns: Sequence[str]) -> list[Line]:
+    """A row's lines, its cells side by side."""
+    columns = [wrap(cell, width) for cell, width in zip(row, widths, strict=False)]
+    lines: list[Line] = []
+    for y in range(max(map(len, columns), default=1)):
+        spans: list[Span] = []
+        for i, column in enumerate(columns):
+            if i:
+                spans.append(Span(SEPARATOR, "table.rule"))
+            spans += _padded(column[y] if y < len(column) else (), widths[i], aligns[i])
+        lines.append(tuple(spans))
+    return lines
+
+
+def _padded(line: Line, width: int, align: str) -> Line:
+    room = width - line_cells(line)
+    left = room if align == ">" else room // 2 if align == "^" else 0
+    return (Span(" " * left), *line, Span(" " * (room - left)))
+
+
+def _stacked(head: Row, row: Row, width: int) -> list[Line]:
+    """A row's lines where it is too narrow for columns: a cell a line, under a short rule."""
+    lines: list[Line] = [(Span("─" * min(width, 8), "table.rule"),)]
+    for name, cell in zip(head, row, strict=False):
+        lines += wrap([*restyle(name, "table.head"), Span(": "), *cell], width)
+    return lines

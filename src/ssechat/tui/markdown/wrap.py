@@ -1,0 +1,136 @@
+"""Greedy line breaking that can go on: what is fed later never changes a line that is full."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ssechat.tui.markdown.spans import Line, Span, Style, cells, merge, take
+
+_WIDE = (
+    "\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f"
+    "\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
+    "\U00020000-\U0003fffd\u3000"
+)
+_OPENING = "「『（《〈【〔［｛"
+_CLOSING = "、。，．：；？！…ー々」』）》〉】〕］｝,.:;?!)"
+_MARKS = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_PIECE = re.compile(
+    rf"\n| +|(?P<wide>[{_OPENING}]{{0,4}}[{_WIDE}][{_MARKS}]{{0,4}}[{re.escape(_CLOSING)}]{{0,4}})"
+    rf"|[^ \n{_WIDE}]+"
+)
+
+
+class Wrapper:
+    """Lines of at most `width` cells.
+
+    Breaks at spaces, around every CJK character (but not before closing punctuation), at "\\n",
+    and within a word that is wider than a line. Spaces at a soft break vanish; spaces at the
+    beginning of a hard line stay, as far as half the width.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = max(width, 2)
+        self.lines: list[Line] = []
+        self._line: list[Span] = []
+        self._used = 0
+        self._space = Span("")
+        self._word: list[Span] = []
+        self._word_cells = 0
+        self._soft = False  # the line begins at a soft break
+
+    def fork(self) -> Wrapper:
+        """A copy to go on with, while this one stays as it is."""
+        other = Wrapper(self.width)
+        other.lines, other._line, other._word = self.lines.copy(), self._line[:], self._word[:]
+        other._used, other._word_cells = self._used, self._word_cells
+        other._space, other._soft = self._space, self._soft
+        return other
+
+    def feed(self, spans: Iterable[Span]) -> None:
+        for text, style in spans:
+            for match in _PIECE.finditer(text):
+                self._piece(match[0], style, match.lastgroup is not None)
+
+    def finish(self) -> list[Line]:
+        """All lines: one at least, and the last one even if it is empty."""
+        self._end_word()
+        self._end_line()
+        return self.lines
+
+    def _piece(self, piece: str, style: Style, wide: bool) -> None:
+        if piece[0] == " ":
+            self._end_word()
+            self._space = Span(self._space.text + piece, style)
+        elif piece == "\n":
+            self._end_word()
+            self._end_line()
+            self._soft = False
+        elif wide:
+            self._end_word()
+            self._add(piece, style)
+            self._end_word()
+        else:
+            self._add(piece, style)
+
+    def _add(self, piece: str, style: Style) -> None:
+        self._word.append(Span(piece, style))
+        self._word_cells += cells(piece)
+
+    def _end_word(self) -> None:
+        """Place the pending word, on this line or the next."""
+        if not self._word:
+            return
+        self._indent()
+        space = len(self._space.text)
+        if self._used and self._used + space + self._word_cells > self.width:
+            self._end_line()
+            self._soft = True
+        elif space:
+            self._line.append(self._space)
+            self._used += space
+        if self._used + self._word_cells > self.width or self._crowded():
+            self._chop()
+        self._line += self._word
+        self._used += self._word_cells
+        self._space = Span("")
+        self._word, self._word_cells = [], 0
+
+    def _indent(self) -> None:
+        """Spaces that begin a line: dropped after a soft break, else bounded."""
+        if not self._used:
+            room = 0 if self._soft else self.width // 2
+            self._space = Span(self._space.text[:room], self._space.style)
+
+    def _crowded(self) -> bool:
+        return sum(len(text) for text, _ in self._word) > 8 * self.width
+
+    def _chop(self) -> None:
+        """Break a word that is too wide; its last piece stays pending."""
+        for text, style in merge(self._word):
+            rest = text
+            while rest and (self._used + cells(rest) > self.width or len(rest) > 8 * self.width):
+                count = take(rest, self.width - self._used)
+                if self._used and self._used + cells(rest[:count]) > self.width:
+                    self._end_line()
+                    self._soft = True
+                    continue
+                self._line.append(Span(rest[:count], style))
+                rest = rest[count:]
+                self._end_line()
+                self._soft = True
+            self._line.append(Span(rest, style))
+            self._used += cells(rest)
+        self._word, self._word_cells = [], 0
+
+    def _end_line(self) -> None:
+        self.lines.append(merge(self._line))
+        self._line, self._used = [], 0
+        self._space = Span("")
+
+
+def wrap(spans: Iterable[Span], width: int) -> list[Line]:
+    """The spans broken into lines of at most `width` cells (at least 2)."""
+    wrapper = Wrapper(width)
+    wrapper.feed(spans)
+    return wrapper.finish()

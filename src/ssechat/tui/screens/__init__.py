@@ -1,0 +1,1 @@
+"""Screens that lie over the conversation for a moment."""

@@ -1,0 +1,36 @@
+"""What every overlay shares: escape closes it, and it never covers more than it must."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import BindingType
+from textual.screen import ModalScreen
+
+Result = TypeVar("Result")
+
+
+class Overlay(ModalScreen[Result]):
+    """A panel over the conversation; `dismiss` gives its result."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
+    DEFAULT_CSS = """
+    Overlay {
+        align: center middle;
+        & > Vertical {
+            width: 84;
+            max-width: 100%;
+            height: auto;
+            max-height: 90%;
+            background: $surface;
+            padding: 1 2;
+        }
+        .title { text-style: bold; color: $text; }
+        .hint { color: $text-muted; }
+        Input { border: none; background: $panel; padding: 0 1; height: 1; margin: 1 0; }
+        OptionList { border: none; background: $surface; height: auto; max-height: 20; padding: 0; }
+    }
+    """
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,188 @@
+"""What the status bar and the tab strip say of an answer: words and figures, no widgets."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import NamedTuple
+
+from ssechat.core.deltas import EndState
+from ssechat.core.reply import PartKind
+from ssechat.core.resume import State
+from ssechat.core.safe import clean_line
+from ssechat.hub import Live
+from ssechat.hub.reader import rung_of
+from ssechat.journal import MessageRow
+
+_BARS = "▁▂▃▄▅▆▇█"
+_ID_TAIL = 8  # characters of an event id that are shown
+
+
+class Tone(StrEnum):
+    """What a colour stands for."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BUSY = "busy"
+    WARN = "warn"
+    BAD = "bad"
+
+
+class Piece(NamedTuple):
+    """A word or figure. Where space is short the greatest `rank` goes first."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    rank: int = 0
+
+
+_ENDS = {
+    EndState.COMPLETE: Tone.GOOD,
+    EndState.LENGTH: Tone.WARN,
+    EndState.REFUSED: Tone.WARN,
+    EndState.STOPPED: Tone.WARN,
+    EndState.CUT: Tone.WARN,
+    EndState.FAILED: Tone.BAD,
+    EndState.EXPIRED: Tone.BAD,
+}
+
+
+def state_of(live: Live, now: float | None = None) -> Piece:
+    """The state in the words of the design: `live`, `thinking`, `reconnecting (3 s)`, `cut` …"""
+    now = time.monotonic() if now is None else now
+    if live.outcome is not None:
+        return end_of(live.outcome.end, live.outcome.note)
+    match live.machine.state:
+        case State.SUBMITTING | State.WAITING if not live.followed:
+            return Piece("waiting", Tone.BUSY)
+        case State.STALLED:
+            quiet = now - (live.fold.meter.last_token or now)
+            return Piece(f"stalled {quiet:.0f} s", Tone.WARN)
+        case State.BACKOFF:
+            left = max(0.0, (live.due or now) - now)
+            return Piece(f"reconnecting ({left:.0f} s)", Tone.WARN)
+        case State.RESUMING | State.REPLAYING:
+            return Piece("resuming", Tone.WARN)
+        case State.CANCELLING:
+            return Piece("stopping", Tone.WARN)
+    parts = live.fold.reply.parts
+    thinking = bool(parts) and parts[-1].kind is PartKind.THINKING
+    return Piece("thinking" if thinking else "live", Tone.BUSY)
+
+
+def end_of(state: str, note: str) -> Piece:
+    """An ended answer. What failed says why at once."""
+    try:
+        end = EndState(state)
+    except ValueError:
+        return Piece(state, Tone.BUSY)
+    word = f"failed: {clean_line(note, 60)}" if end is EndState.FAILED and note else str(end)
+    return Piece(word, _ENDS[end])
+
+
+def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
+    """The bar of an answer that this process holds."""
+    now = time.monotonic() if now is None else now
+    fold = live.fold
+    ended = live.outcome is not None
+    rate = fold.rate if ended else fold.meter.rate(now)
+    figures = _figures(
+        ttfb=fold.meter.ttfb(now if not ended else None),
+        rate=rate,
+        bars="" if ended or rate is None else _spark(fold.meter.bars(now)),
+        tokens=fold.tokens if fold.meter.pieces else None,
+        estimated=fold.estimated,
+        last_id=fold.last_id,
+        rung=str(rung_of(live)),
+        resumes=fold.resumes,
+    )
+    pieces = [state_of(live, now), Piece(clean_line(live.model, 24), rank=2), *figures]
+    if live.unsaved is not None:
+        pieces.insert(1, Piece("not saved", Tone.BAD))
+    if live.followed:
+        pieces.insert(1, Piece("in another window", Tone.WARN, 3))
+    return pieces
+
+
+def row_pieces(row: MessageRow, rung: str = "") -> list[Piece]:
+    """The bar of an answer from the journal."""
+    figures = _figures(
+        ttfb=None if row.ttfb_ms is None else row.ttfb_ms / 1000,
+        rate=row.tokens_per_second,
+        bars="",
+        tokens=row.tokens_out,
+        estimated=row.estimated,
+        last_id=row.last_id,
+        rung=rung,
+        resumes=row.resumes,
+    )
+    return [end_of(row.state, row.note), Piece(clean_line(row.model, 24), rank=2), *figures]
+
+
+def _figures(
+    *,
+    ttfb: float | None,
+    rate: float | None,
+    bars: str,
+    tokens: int | None,
+    estimated: bool,
+    last_id: str,
+    rung: str,
+    resumes: int,
+) -> list[Piece]:
+    about = "~" if estimated else ""
+    pieces = []
+    if ttfb is not None:
+        pieces.append(Piece(f"TTFB {duration(ttfb)}", rank=1))
+    if rate is not None:
+        pieces.append(Piece(f"{about}{rate:.1f} tok/s", rank=1))
+    if bars:
+        pieces.append(Piece(bars, Tone.BUSY, 9))
+    if tokens is not None:
+        pieces.append(Piece(f"{about}{tokens:,} tok", rank=4))
+    if last_id:
+        tail = clean_line(last_id, 200)
+        shown = tail if len(tail) <= _ID_TAIL else f"…{tail[-_ID_TAIL:]}"
+        pieces.append(Piece(f"id {shown}", rank=6))
+    if rung:
+        pieces.append(Piece("no resume" if rung == "none" else rung, rank=5))
+    if resumes:
+        pieces.append(Piece(f"resumed ×{resumes}", Tone.GOOD, 3))
+    return pieces
+
+
+def duration(seconds: float) -> str:
+    """`412 ms` or `12.3 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
+
+
+def _spark(counts: list[int]) -> str:
+    recent = counts[-4:]
+    top = max(recent)
+    if not top:
+        return ""
+    return "".join(_BARS[min(7, count * 8 // (top + 1))] for count in recent)
+
+
+def fit(pieces: list[Piece], width: int, gap: int = 2) -> list[Piece]:
+    """As many pieces as `width` columns hold; those that matter least go first."""
+    kept = list(pieces)
+    while kept and sum(len(p.text) for p in kept) + gap * (len(kept) - 1) > width:
+        if len(kept) == 1:
+            return [kept[0]._replace(text=kept[0].text[:width])]
+        worst = max(range(len(kept)), key=lambda n: (kept[n].rank, n))
+        del kept[worst]
+    return kept
+
+
+def badge(live: Live, now: float | None = None) -> Piece:
+    """The mark behind a tab's title."""
+    piece = state_of(live, now)
+    if live.outcome is not None:
+        return Piece("✓" if live.outcome.end is EndState.COMPLETE else "✗", piece.tone)
+    if live.machine.state is State.BACKOFF:
+        left = max(0.0, (live.due or 0.0) - (time.monotonic() if now is None else now))
+        return Piece(f"⟳ {left:.0f} s", Tone.WARN)
+    if live.machine.state in (State.RESUMING, State.REPLAYING):
+        return Piece("⟳", Tone.WARN)
+    return Piece("●", piece.tone)

@@ -1,0 +1,123 @@
+"""A small full-screen app on our driver, to be run in a pty: `tiny_app.py LOG [option ...]`.
+
+It logs what happens to it as JSON lines. `s` starts and stops the ticking (a changing screen, 20
+times a second), `d` logs the screen as Textual has it, `c` crashes, `q` quits.
+
+    ticking       tick from the start        hang          never come back from the end
+    stock         use Textual's own driver   hang-flush    never come back from the flush
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key, Paste
+from textual.widgets import Static
+
+from ssechat.tui.driver import SsechatDriver
+from ssechat.tui.driver_display import GatedDisplay
+from ssechat.tui.driver_signals import install_signals
+
+BEAT = 0.02  # seconds
+
+
+class TinyApp(GatedDisplay[None]):
+    CSS = "#head { height: 1; } #body { height: 1fr; }"
+
+    def __init__(self, log: Path, options: frozenset[str]) -> None:
+        super().__init__(driver_class=LinuxDriver if "stock" in options else SsechatDriver)
+        self._log = log.open("a", encoding="utf-8", buffering=1)
+        self._options = options
+        self._ticking = "ticking" in options
+        self._ticks = self._inputs = self._beats = self._backlog = 0
+        self._last = ""
+        self._late = 0.0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head", markup=False)
+        yield Static(id="body", markup=False)
+
+    def on_load(self) -> None:
+        install_signals(self, self._flush)
+
+    def on_mount(self) -> None:
+        self.set_interval(1 / 20, self._tick)
+        self.call_after_refresh(self._start_heart)
+        self._show()
+
+    async def on_unmount(self) -> None:
+        self._note(late=self._late, beats=self._beats, ticks=self._ticks, backlog=self._backlog)
+        if "hang" in self._options:
+            time.sleep(60)  # noqa: ASYNC251
+
+    def on_key(self, event: Key) -> None:
+        self._take(key=event.key, character=event.character)
+        match event.key:
+            case "s":
+                self._ticking = not self._ticking
+            case "d":
+                rows = self.screen._compositor.render_strips()
+                self._note(screen=[row.text.rstrip() for row in rows])
+            case "c":
+                raise RuntimeError("crash on request")
+            case "q":
+                self.exit()
+        self._show()
+
+    def on_paste(self, event: Paste) -> None:
+        self._take(paste=event.text)
+        self._show()
+
+    async def _flush(self) -> None:
+        self._note(flushed=True)
+        if "hang-flush" in self._options:
+            await asyncio.sleep(60)
+
+    def _start_heart(self) -> None:
+        self._heart = asyncio.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        due = time.monotonic() + BEAT
+        await asyncio.sleep(BEAT)
+        while self.is_running:
+            self._late = max(self._late, time.monotonic() - due)
+            self._backlog = max(self._backlog, getattr(self._driver, "backlog", 0))
+            self._beats += 1
+            due = time.monotonic() + BEAT
+            await asyncio.sleep(BEAT)
+
+    def _tick(self) -> None:
+        if self._ticking:
+            self._ticks += 1
+            self._show()
+
+    def _show(self) -> None:
+        state = "ticking" if self._ticking else "still"
+        self.query_one("#head", Static).update(f"{state} inputs={self._inputs} last={self._last}")
+        row = " ".join(str(self._ticks + n) for n in range(40))
+        self.query_one("#body", Static).update("\n".join(f"{n} {row}" for n in range(100)))
+
+    def _take(self, **what: object) -> None:
+        self._inputs += 1
+        self._last = str(what.get("key", "paste"))
+        self._note(**what)
+
+    def _note(self, **what: object) -> None:
+        self._log.write(json.dumps(what) + "\n")
+
+
+def main() -> None:
+    log, *options = sys.argv[1:]
+    app = TinyApp(Path(log), frozenset(options))
+    app.run()
+    raise SystemExit(app.return_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The driver on a real terminal: stalls, hang-ups, signals, crashes, suspension."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import tiny_app
+from support.pty import PtyProgram
+
+
+def tiny(tmp_path: Path, *options: str, before: tuple[str, ...] = ()) -> PtyProgram:
+    # -P: the folder of tiny_app.py holds a pty.py that must not hide the standard one
+    argv = [*before, sys.executable, "-P", tiny_app.__file__, str(tmp_path / "log"), *options]
+    return PtyProgram(argv, tmp_path)
+
+
+def logged(tmp_path: Path, field: str) -> list[Any]:
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    return [entry[field] for line in lines if field in (entry := json.loads(line))]
+
+
+def freeze_until_full(program: PtyProgram) -> None:
+    """A ticking app fills what the system buffers for a terminal in about a quarter of a second."""
+    program.freeze()
+    time.sleep(0.5)
+
+
+def assert_screen_is_as_the_app_has_it(program: PtyProgram, tmp_path: Path) -> None:
+    program.send(b"d")
+    program.wait_for("last=d")
+    # the first row counts inputs, so it was another one when the app wrote its rows down
+    assert logged(tmp_path, "screen")[-1][1:] == program.screen_text().splitlines()[1:]
+
+
+def test_a_frozen_terminal_neither_delays_the_event_loop_nor_spoils_the_screen(
+    tmp_path: Path,
+) -> None:
+    with tiny(tmp_path, "ticking") as program:
+        program.wait_for("inputs=0")
+        program.freeze()
+        time.sleep(3)
+        program.resize(90, 20)
+        program.send(b"s")
+        program.thaw()
+        program.wait_for("still inputs=1")
+        assert_screen_is_as_the_app_has_it(program, tmp_path)
+        program.send(b"q")
+        assert program.wait() == 0
+    (late,), (ticks,), (backlog,) = (logged(tmp_path, f) for f in ("late", "ticks", "backlog"))
+    assert late < 0.5
+    assert ticks > 40
+    assert 0 < backlog < 100_000
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["reading", "frozen"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_flushes_then_restores_and_exits(
+    tmp_path: Path, number: signal.Signals, frozen: bool
+) -> None:
+    with tiny(tmp_path, "ticking") as program:
+        program.wait_for("inputs=0")
+        if frozen:
+            freeze_until_full(program)
+        program.kill(number)
+        assert program.wait(2.5) == 128 + number
+        program.thaw()
+        program.wait_for(program.restored)
+    events = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [next(iter(event)) for event in events] == ["flushed", "late"]
+
+
+@pytest.mark.parametrize("stuck", ["hang", "hang-flush"])
+def test_what_hangs_at_the_end_is_cut_short(tmp_path: Path, stuck: str) -> None:
+    with tiny(tmp_path, "ticking", stuck) as program:
+        program.wait_for("inputs=0")
+        program.kill(signal.SIGTERM)
+        assert program.wait(2.5) == 143
+        assert program.unrestored() == []
+
+
+@pytest.mark.parametrize("options", [[], ["ticking"]], ids=["idle", "ticking"])
+def test_a_hang_up_flushes_and_exits(tmp_path: Path, options: list[str]) -> None:
+    with tiny(tmp_path, *options) as program:
+        program.wait_for("inputs=0")
+        program.hang_up()
+        assert program.wait(2.5) == 129
+    assert logged(tmp_path, "flushed") == [True]
+
+
+def test_a_lost_terminal_is_noticed_without_a_signal(tmp_path: Path) -> None:
+    """The signal goes to the session's leader, here a shell that ignores it, not to the app."""
+    ignoring = ("sh", "-c", 'trap "" HUP; "$@"; exit $?', "sh")
+    with tiny(tmp_path, before=ignoring) as program:
+        program.wait_for("inputs=0")
+        program.hang_up()
+        assert program.wait(2.5) == 129
+    assert logged(tmp_path, "flushed") == [True]
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["reading", "frozen"])
+def test_a_crash_restores_and_exits(tmp_path: Path, frozen: bool) -> None:
+    with tiny(tmp_path, "ticking") as program:
+        program.wait_for("inputs=0")
+        if frozen:
+            freeze_until_full(program)
+        program.send(b"c")
+        assert program.wait(2.5) == 1
+        program.thaw()
+        program.wait_for(program.restored)
+        assert frozen or "crash on request" in program.screen_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+def test_a_stopped_app_repaints_and_takes_keys_when_continued(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with tiny(tmp_path) as program:
+        program.wait_for("inputs=0")
+        program.kill(number)
+        program.wait_until_stopped()
+        if number == signal.SIGTSTP:
+            program.wait_for(program.restored)
+        program.kill(signal.SIGCONT)
+        program.wait_for(lambda: program.raw.count(b"\x1b[?1049h") == 2)
+        program.wait_for("inputs=0")
+        assert_screen_is_as_the_app_has_it(program, tmp_path)
+        program.send(b"q")
+        assert program.wait() == 0
+        assert program.unrestored() == []

@@ -1,0 +1,217 @@
+"""Documents grow: how a text was cut, and when it was looked at, makes no difference in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssechat.tui.markdown import Document, plain
+from ssechat.tui.markdown.inline import parse_inline
+from ssechat.tui.markdown.run import CHUNKS, LIMIT
+from ssechat.tui.markdown.spans import Line, Span, cells, line_text
+
+WIDTHS = (20, 38, 80, 118)
+TORTURE = (Path(__file__).parent / "goldens" / "torture.md").read_text(encoding="utf-8")
+
+FRAGMENTS = [
+    *("- ", "* ", "1. ", "2) ", "> ", "# ", "### ", "    ", "  ", "\t", "\n", "\n", "\n\n", "```"),
+    *("~~~", "```py\n", "---", "===", "|", "| a | b |\n|-|:-:|\n", "[x]: http://y\n", "[x]", "\\"),
+    *("word ", "**bold** ", "*em", "`code`", "``", "~~", "[text](http://a.b)", "![i](u)", "<b>"),
+    *("&amp;", "&#27;", "汉字，", "「引", "한국어 ", "👨‍👩‍👧", "e\u0301", "\u200b", "\ufe0f", "x" * 90, "[ ] "),
+]
+documents = st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join) | st.text(max_size=300)
+
+
+def shown(text: str, width: int) -> list[Line]:
+    document = Document()
+    document.feed(text)
+    document.finish()
+    return list(document.lines(width))
+
+
+def pieces(text: str, sizes: list[int]) -> list[str]:
+    cut: list[str] = []
+    while text:
+        size = sizes[len(cut) % len(sizes)]
+        cut.append(text[:size])
+        text = text[size:]
+    return cut
+
+
+@settings(max_examples=150)
+@given(documents, st.lists(st.integers(1, 40), min_size=1, max_size=8), st.sampled_from(WIDTHS))
+def test_any_chunking_ends_up_as_one_feed_does(text: str, sizes: list[int], width: int) -> None:
+    document = Document()
+    for piece in pieces(text, sizes):
+        document.feed(piece)
+        document.lines(width)
+    document.finish()
+    assert list(document.lines(width)) == shown(text, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_the_torture_document_looks_the_same_however_it_comes(size: int, width: int) -> None:
+    document = Document()
+    for n, piece in enumerate(pieces(TORTURE, [size])):
+        document.feed(piece)
+        if n % 16 == 0:
+            document.lines(WIDTHS[n % 4])
+    document.finish()
+    assert list(document.lines(width)) == shown(TORTURE, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 3000,
+        "**bold words** and `code` [link](http://a.b) " * 400,
+        "x" * 9000,
+        "# " + "heading " * 900,
+        "```python\n" + "print('a', 1) " * 700 + "\n```\nafter",
+        "| a | b |\n|-|-|\n" + "| cell | x |\n" * 450 + "| " + "y " * 3000 + "|\nafter",
+        "line\n" * 2000,
+        "汉字，" * 2500,
+    ],
+    ids=["words", "styled", "one-word", "heading", "code", "table", "lines", "cjk"],
+)
+def test_blocks_longer_than_the_limit_look_the_same_however_they_come(
+    text: str, width: int
+) -> None:
+    document = Document()
+    for n, piece in enumerate(pieces(text, [701, 3, 1999])):
+        document.feed(piece)
+        if n % 5 == 0:
+            document.lines(width)
+    document.finish()
+    assert list(document.lines(width)) == shown(text, width)
+
+
+@settings(max_examples=150)
+@given(documents, st.sampled_from((4, 9, *WIDTHS)))
+def test_no_line_is_wider_than_asked_for(text: str, width: int) -> None:
+    document = Document()
+    document.feed(text)
+    for lines in (list(document.lines(width)), shown(text, width)):
+        for line in lines:
+            assert sum(cells(span.text) for span in line) <= width, line
+
+
+@given(documents, st.sampled_from(WIDTHS))
+def test_plain_text_is_shown_as_it_is(text: str, width: int) -> None:
+    document = plain()
+    document.feed(text)
+    document.finish()
+    letters = "".join(text.split())
+    assert "".join("".join(map(line_text, document.lines(width))).split()) == letters
+
+
+@pytest.mark.parametrize(
+    ("unit", "head"),
+    [
+        ("word **bold** `code` ", ""),
+        ("line of code(1)\n", "```python\n"),
+        ("1. item **bold**\n", ""),
+        ("| cell | other |\n", "| a | b |\n|---|---|\n"),
+        ("> quoted *text* here\n>\n", ""),
+        ("- a\n  - b\n\n    c\n", ""),
+    ],
+    ids=["paragraph", "fence", "list", "table", "quote", "nested"],
+)
+def test_what_is_read_again_does_not_grow_with_the_block(
+    unit: str, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = 0
+
+    def count(text: str, references: dict[str, Any]) -> list[Span]:
+        nonlocal parsed
+        parsed += len(text)
+        return parse_inline(text, references)
+
+    monkeypatch.setattr("ssechat.tui.markdown.scanner.parse_inline", count)
+    document = Document()
+    document.feed(head + unit * (60_000 // len(unit)))
+    document.lines(80)
+    parsed = 0
+    document.feed(unit)
+    document.lines(80)
+    assert parsed <= 2 * LIMIT + len(unit)
+
+
+def test_a_very_long_paragraph_goes_on_in_another_one() -> None:
+    document = Document()
+    document.feed("word " * LIMIT * CHUNKS)
+    assert len("".join(map(line_text, document.lines(80)))) > 4 * LIMIT * CHUNKS
+
+
+def test_a_line_that_may_become_anything_waits_for_more() -> None:
+    document = Document()
+    document.feed("Items:\n-")
+    assert [line_text(line) for line in document.lines(40)] == ["Items:"]
+    document.feed(" one")
+    assert [line_text(line) for line in document.lines(40)] == ["Items:", "• one"]
+
+
+def test_a_mark_comes_after_the_open_fence_that_it_is_in() -> None:
+    document = Document()
+    document.feed("before\n\n```\none\ntw")
+    document.mark()
+    assert document.marks(40) == [len(document.lines(40))]
+    document.feed("o\nthree\n```\nafter")
+    assert document.marks(40) == [5]
+    assert [line_text(line).strip() for line in document.lines(40)][4:] == ["three", "after"]
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "block"),
+    [
+        ("one\n\ntwo", 2, "one"),
+        ("one\n\ntwo", 5, "one"),
+        ("one\n\ntwo", 7, "two"),
+        ("one\ntwo\n# three\nfour", 5, "one two"),
+        ("- a\n- b\n- c", 5, "• b"),
+        ("# one\ntwo", 3, "one"),
+        ("# one\ntwo", 6, "one"),
+        ("", 0, None),
+    ],
+)
+def test_a_mark_comes_after_the_block_that_contains_its_place(
+    text: str, offset: int, block: str | None
+) -> None:
+    document = Document()
+    document.feed(text[:offset])
+    document.mark()
+    document.feed(text[offset:])
+    document.finish()
+    (line,) = document.marks(40)
+    before = [line_text(each).rstrip() for each in document.lines(40)[:line]]
+    assert (before[-1] if before else None) == block
+
+
+@given(documents, st.data())
+def test_a_place_is_found_again_at_the_same_width(text: str, data: st.DataObject) -> None:
+    document = Document()
+    document.feed(text)
+    count = len(document.lines(38))
+    line = data.draw(st.integers(0, max(0, count - 1)))
+    place = document.place(line)
+    document.lines(80)
+    document.lines(38)
+    assert document.find(*place) == line
+
+
+def test_a_place_is_the_same_text_at_another_width() -> None:
+    text = "\n\n".join(f"paragraph{n} " + "word " * 30 for n in range(50))
+    document = Document()
+    document.feed(text)
+    lines = document.lines(80)
+    at = next(n for n, line in enumerate(lines) if "paragraph30" in line_text(line))
+    place = document.place(at)
+    narrow = document.lines(38)
+    found = document.find(*place)
+    assert any("paragraph30" in line_text(line) for line in narrow[found : found + 3])
