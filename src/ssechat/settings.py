@@ -112,8 +112,9 @@ def load(path: Path) -> tuple[Settings, list[ConfigWarning]]:
 def _default_profile(root: Table, profiles: dict[str, Profile]) -> str:
     name = root.text("profile")
     if name and name not in profiles:
-        known = list(profiles)
-        root.warn("profile", f"{one_of(known)}{hint(name, known)}", "there is no default profile")
+        known = one_of(list(profiles)) if profiles else "a profile that can be used"
+        instead = "there is no default profile"
+        root.warn("profile", f"{known}{hint(name, list(profiles))}", instead)
     return name
 
 

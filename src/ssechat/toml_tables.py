@@ -235,7 +235,7 @@ def hint(word: str, known: Sequence[str]) -> str:
 
 
 def one_of(allowed: Sequence[str]) -> str:
-    return f"one of {', '.join(allowed)}" if allowed else "nothing"
+    return f"one of {', '.join(allowed)}"
 
 
 def _decode(file: Path, limit: int) -> str:

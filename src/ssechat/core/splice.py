@@ -66,6 +66,7 @@ class History:
 
     def __init__(self) -> None:
         self._events: list[int] = []
+        self._named: list[bool] = []
         self._places: dict[str, list[int]] = {}
         self._after: dict[str, int] = {}
 
@@ -78,12 +79,15 @@ class History:
             if frame.own_id and frame.id:
                 self._places.setdefault(frame.id, []).append(len(self._events))
             self._events.append(_digest(frame))
+            self._named.append(frame.own_id)
         if frame.own_id:
             self._after[frame.id] = len(self._events)
 
     def same(self, place: int, frame: Frame) -> bool:
-        """Whether `frame` equals the event at `place`."""
-        return place < len(self._events) and self._events[place] == _digest(frame)
+        """Whether `frame` is the event at `place`. One that had an id is not sent without it."""
+        if place >= len(self._events) or (self._named[place] and not frame.own_id):
+            return False
+        return self._events[place] == _digest(frame)
 
     def after(self, cursor: str) -> int:
         """The number of events up to the last that carried `cursor`; 0 without a cursor."""
