@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ssechat import first_run, paths, settings
+from ssechat.core.conversation import Call
+from ssechat.core.errors import LinkProblem
 from ssechat.hub import Hub
+from ssechat.hub.route import route
 from ssechat.journal import Journal
-from ssechat.link import Clients
-from ssechat.profiles import PROVIDERS, Choice, choose, demo_profile
+from ssechat.link import Clients, fetch
+from ssechat.profiles import PROVIDERS, Choice, choose, demo_profile, found_keys
 from ssechat.settings import DEMO, Profile, Settings
 from ssechat.toml_tables import ConfigWarning
 
@@ -73,6 +76,24 @@ class Session:
             if self._demo is None or not self._demo.running:
                 self._demo = await DemoChild.start(paths.demo_dir())
         return demo_profile(self._demo.base_url)
+
+    async def profiles(self) -> list[Profile]:
+        """All that can answer: configured, by a key in the environment, found here, the demo."""
+        named = [*self.settings.profiles.values(), *found_keys(os.environ), *self.extra.values()]
+        unique = {profile.name: profile for profile in reversed(named)}
+        return [*reversed(unique.values()), await self.demo()]
+
+    async def models(self, profile: Profile) -> list[str]:
+        """The models that the profile's server offers. Raises Problem."""
+        way = await route(profile)
+        call = Call("GET", way.dialect.MODELS_PATH, {})
+        status, body = await fetch(self._clients, way.target, call)
+        if status != 200:
+            said = way.dialect.error_text(body)
+            raise LinkProblem(
+                f"{way.target.where} lists no models: {said or status}", kind="status"
+            )
+        return way.dialect.models(body)
 
     async def probe(self) -> list[first_run.Found]:
         """Servers on loopback that can be used at once."""

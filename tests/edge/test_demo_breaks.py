@@ -16,7 +16,7 @@ DIALECTS = tuple(PATHS)
 
 @pytest.fixture(scope="module")
 def server():
-    with demo("--rate", "2000") as process:
+    with demo("--rate", "10000") as process:
         yield process
 
 
@@ -67,9 +67,9 @@ def test_a_cut_before_the_first_event_leaves_headers_and_a_comment(server):
 
 
 def test_a_stall_is_quiet_but_for_keepalives(server):
-    with server.post("hello #stall=3:1.2 #length=6") as response:
+    with server.post("hello #stall=3:0.8 #length=6") as response:
         got = list(arriving(response))
-    assert got[3].mono - got[2].mono == pytest.approx(1.2, abs=0.3)
+    assert got[3].mono - got[2].mono == pytest.approx(0.8, abs=0.3)
 
 
 def test_a_resumed_reader_finds_the_same_stall(server):

@@ -51,9 +51,21 @@ def test_a_knob_is_read_and_taken_out(word, field, value):
 
 @pytest.mark.parametrize(
     "word",
-    ["#cut", "#cut=", "#cut=x", "#cut=1,", "#cut=-1", "#cut=²", "#stall=3", "#stall=3:x", "#rate="]
-    + ["#rate=nan", "#rate=1e9", "#429=1.5", "#type=png", "#json=1", "#Cut=3", "#nope=1", "#", "#1"]
-    + ["#cut=3.", "##cut=3", "#slow=inf"],
+    [
+        *(
+            "#cut",
+            "#cut=",
+            "#cut=x",
+            "#cut=1,",
+            "#cut=-1",
+            "#cut=²",
+            "#cut=3.",
+            "##cut=3",
+            "#Cut=3",
+        ),
+        *("#stall=3", "#stall=3:x", "#slow=inf", "#rate=", "#rate=nan", "#rate=1e9", "#429=1.5"),
+        *("#type=png", "#json=1", "#nope=1", "#", "#1"),
+    ],
 )
 def test_a_word_that_does_not_read_is_ordinary_text(word):
     assert read(word) == (word, Faults())

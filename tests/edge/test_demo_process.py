@@ -93,10 +93,10 @@ def test_an_idempotency_key_is_remembered_over_a_restart(tmp_path):
         with server.post("hello #rate=1", idempotency_key="k") as response:
             stream = response.headers["ssechat-stream-id"]
         server.kill()
-    with demo("--state", str(tmp_path)) as server:
-        with server.post("hello #rate=1", idempotency_key="k") as response:
-            assert response.headers["ssechat-stream-id"] == stream
-            assert response.headers["idempotent-replayed"] == "true"
+    restarted = demo("--state", str(tmp_path))
+    with restarted as server, server.post("hello #rate=1", idempotency_key="k") as response:
+        assert response.headers["ssechat-stream-id"] == stream
+        assert response.headers["idempotent-replayed"] == "true"
 
 
 def test_what_is_on_disk_is_bounded_to_one_file_a_stream(tmp_path):
@@ -210,8 +210,8 @@ async def test_a_child_gets_no_keys_no_descriptors_and_no_terminal(tmp_path, mon
         proc = Path(f"/proc/{pid}")
         assert b"secret-key" not in (proc / "environ").read_bytes()
         assert b"ANTHROPIC" not in (proc / "cmdline").read_bytes()
-        inode = os.stat(kept.fileno()).st_ino
-        held = [os.readlink(link) for link in (proc / "fd").iterdir()]
+        inode = os.fstat(kept.fileno()).st_ino
+        held = [str(link.readlink()) for link in (proc / "fd").iterdir()]
         assert f"socket:[{inode}]" not in held
         assert os.getsid(pid) == pid
         await child.close()

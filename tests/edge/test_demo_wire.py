@@ -136,11 +136,20 @@ def test_content_may_come_in_parts():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"model":"x"}', b'{"model":"x","messages":[]}']
-    + [b'{"model":3,"messages":[{"role":"user"}]}', b'{"model":"","messages":[{"role":"user"}]}']
-    + [b'{"model":"x","messages":[{"role":"user","content":7}]}']
-    + [b'{"model":"x","messages":[{"role":"user","content":"\\ud800"}]}']
-    + [b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"model":"x"}',
+        b'{"model":"x","messages":[]}',
+        b'{"model":3,"messages":[{"role":"user"}]}',
+        b'{"model":"","messages":[{"role":"user"}]}',
+        b'{"model":"x","messages":[{"role":"user","content":7}]}',
+        b'{"model":"x","messages":[{"role":"user","content":"\\ud800"}]}',
+    ],
 )
 def test_a_body_that_is_no_request_is_named_as_such(body):
     with pytest.raises(BadRequest):

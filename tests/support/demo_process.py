@@ -23,7 +23,7 @@ class DemoProcess:
     """`python -m ssechat.demo` on a free port. Its standard error has to stay empty."""
 
     def __init__(self, *options: str) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ssechat.demo", "--port", "0", *options],
             stdin=subprocess.DEVNULL,
@@ -70,13 +70,15 @@ class DemoProcess:
         self.close()
 
     def close(self) -> None:
+        if self._errors.closed:
+            return
         self.http.close()
         self.process.terminate()
         self.process.wait(10)
         self.process.stdout.close()
         said = self.errors()
         self._errors.close()
-        assert said == ""
+        assert not said, said
 
 
 @contextmanager
@@ -85,8 +87,7 @@ def demo(*options: str) -> Iterator[DemoProcess]:
     try:
         yield process
     finally:
-        if process.process.poll() is None:
-            process.close()
+        process.close()
 
 
 def request(prompt: str, **fields: object) -> dict:

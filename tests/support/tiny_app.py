@@ -1,10 +1,11 @@
 """A small full-screen app on our driver, to be run in a pty: `tiny_app.py LOG [option ...]`.
 
 It logs what happens to it as JSON lines. `s` starts and stops the ticking (a changing screen, 20
-times a second), `d` logs the screen as Textual has it, `c` crashes, `q` quits.
+times a second), `d` logs the screen as Textual has it, `c` crashes, `h` hangs, `q` quits.
 
-    ticking       tick from the start        hang          never come back from the end
+    ticking       tick from the start        hang-end      never come back from the end
     stock         use Textual's own driver   hang-flush    never come back from the flush
+    wordy         say much after the end
 """
 
 from __future__ import annotations
@@ -53,22 +54,25 @@ class TinyApp(GatedDisplay[None]):
 
     async def on_unmount(self) -> None:
         self._note(late=self._late, beats=self._beats, ticks=self._ticks, backlog=self._backlog)
-        if "hang" in self._options:
+        if "hang-end" in self._options:
             time.sleep(60)  # noqa: ASYNC251
 
-    def on_key(self, event: Key) -> None:
+    async def on_key(self, event: Key) -> None:
         self._take(key=event.key, character=event.character)
+        self._show()
         match event.key:
             case "s":
                 self._ticking = not self._ticking
+                self._show()
             case "d":
                 rows = self.screen._compositor.render_strips()
                 self._note(screen=[row.text.rstrip() for row in rows])
             case "c":
                 raise RuntimeError("crash on request")
+            case "h":
+                await asyncio.sleep(60)
             case "q":
                 self.exit()
-        self._show()
 
     def on_paste(self, event: Paste) -> None:
         self._take(paste=event.text)
@@ -116,6 +120,7 @@ def main() -> None:
     log, *options = sys.argv[1:]
     app = TinyApp(Path(log), frozenset(options))
     app.run()
+    print("word " * (100_000 if "wordy" in options else 1))
     raise SystemExit(app.return_code)
 
 

@@ -26,6 +26,13 @@ def logged(tmp_path: Path, field: str) -> list[Any]:
     return [entry[field] for line in lines if field in (entry := json.loads(line))]
 
 
+def start(program: PtyProgram) -> None:
+    """Wait until the app runs and has painted all that a start paints."""
+    program.wait_for("inputs=0")
+    program.send(b"x")
+    program.wait_for("inputs=1 last=x")
+
+
 def freeze_until_full(program: PtyProgram) -> None:
     """A ticking app fills what the system buffers for a terminal in about a quarter of a second."""
     program.freeze()
@@ -43,13 +50,14 @@ def test_a_frozen_terminal_neither_delays_the_event_loop_nor_spoils_the_screen(
     tmp_path: Path,
 ) -> None:
     with tiny(tmp_path, "ticking") as program:
-        program.wait_for("inputs=0")
+        start(program)
         program.freeze()
-        time.sleep(3)
+        time.sleep(2.5)
         program.resize(90, 20)
         program.send(b"s")
+        time.sleep(0.5)
         program.thaw()
-        program.wait_for("still inputs=1")
+        program.wait_for("still inputs=2 last=s")
         assert_screen_is_as_the_app_has_it(program, tmp_path)
         program.send(b"q")
         assert program.wait() == 0
@@ -76,10 +84,14 @@ def test_a_signal_flushes_then_restores_and_exits(
     assert [next(iter(event)) for event in events] == ["flushed", "late"]
 
 
-@pytest.mark.parametrize("stuck", ["hang", "hang-flush"])
-def test_what_hangs_at_the_end_is_cut_short(tmp_path: Path, stuck: str) -> None:
-    with tiny(tmp_path, "ticking", stuck) as program:
-        program.wait_for("inputs=0")
+@pytest.mark.parametrize("where", ["a handler", "the flush", "the end"])
+def test_what_hangs_is_cut_short_by_a_signal(tmp_path: Path, where: str) -> None:
+    options = {"the flush": ["hang-flush"], "the end": ["hang-end"]}.get(where, [])
+    with tiny(tmp_path, *options) as program:
+        start(program)
+        if where == "a handler":
+            program.send(b"h")
+            program.wait_for("last=h")
         program.kill(signal.SIGTERM)
         assert program.wait(2.5) == 143
         assert program.unrestored() == []
@@ -88,7 +100,7 @@ def test_what_hangs_at_the_end_is_cut_short(tmp_path: Path, stuck: str) -> None:
 @pytest.mark.parametrize("options", [[], ["ticking"]], ids=["idle", "ticking"])
 def test_a_hang_up_flushes_and_exits(tmp_path: Path, options: list[str]) -> None:
     with tiny(tmp_path, *options) as program:
-        program.wait_for("inputs=0")
+        start(program)
         program.hang_up()
         assert program.wait(2.5) == 129
     assert logged(tmp_path, "flushed") == [True]
@@ -98,7 +110,7 @@ def test_a_lost_terminal_is_noticed_without_a_signal(tmp_path: Path) -> None:
     """The signal goes to the session's leader, here a shell that ignores it, not to the app."""
     ignoring = ("sh", "-c", 'trap "" HUP; "$@"; exit $?', "sh")
     with tiny(tmp_path, before=ignoring) as program:
-        program.wait_for("inputs=0")
+        start(program)
         program.hang_up()
         assert program.wait(2.5) == 129
     assert logged(tmp_path, "flushed") == [True]
@@ -106,7 +118,7 @@ def test_a_lost_terminal_is_noticed_without_a_signal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["reading", "frozen"])
 def test_a_crash_restores_and_exits(tmp_path: Path, frozen: bool) -> None:
-    with tiny(tmp_path, "ticking") as program:
+    with tiny(tmp_path, "ticking", *["wordy"] * frozen) as program:
         program.wait_for("inputs=0")
         if frozen:
             freeze_until_full(program)
@@ -114,7 +126,7 @@ def test_a_crash_restores_and_exits(tmp_path: Path, frozen: bool) -> None:
         assert program.wait(2.5) == 1
         program.thaw()
         program.wait_for(program.restored)
-        assert frozen or "crash on request" in program.screen_text()
+        assert frozen or b"crash on request" in program.raw
 
 
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
@@ -122,14 +134,14 @@ def test_a_stopped_app_repaints_and_takes_keys_when_continued(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with tiny(tmp_path) as program:
-        program.wait_for("inputs=0")
+        start(program)
         program.kill(number)
         program.wait_until_stopped()
         if number == signal.SIGTSTP:
             program.wait_for(program.restored)
         program.kill(signal.SIGCONT)
         program.wait_for(lambda: program.raw.count(b"\x1b[?1049h") == 2)
-        program.wait_for("inputs=0")
+        program.wait_for("inputs=1 last=x")
         assert_screen_is_as_the_app_has_it(program, tmp_path)
         program.send(b"q")
         assert program.wait() == 0

@@ -15,6 +15,7 @@ from ssechat.core.errors import Problem
 _COMMANDS = {
     "ask": "One answer to standard output, as it streams.",
     "demo-server": "The built-in provider, with fault knobs.",
+    "resume": "Finish unfinished streams without the app.",
 }
 """Name and one line of help of each subcommand; its module is `cli/<name>.py`."""
 
@@ -59,7 +60,6 @@ class _Lazy(click.Group):
 @click.option("--model", metavar="M", help="The model, instead of the profile's.")
 @click.option("--demo", is_flag=True, help="Use the built-in demo provider; needs no key.")
 @click.option("--direct", is_flag=True, help="Talk to the provider without a background relay.")
-@click.option("--take-over", is_flag=True, help="Take running streams over from another window.")
 @click.pass_context
 def _root(ctx: click.Context, /, **options: Any) -> None:
     """A chat client for LLMs whose streams survive anything: a dropped network, a closed laptop,

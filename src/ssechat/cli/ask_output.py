@@ -20,7 +20,7 @@ class Output(Protocol):
     def end(self, live: Live) -> None: ...
 
 
-class _Pen:
+class Pen:
     """Writes text to one stream; cleaned if that is a terminal, as it came if it is not."""
 
     def __init__(self, file: TextIO) -> None:
@@ -49,8 +49,8 @@ class TextOutput:
     """The answer to standard output; with `thinking`, the thinking to standard error."""
 
     def __init__(self, thinking: bool) -> None:
-        self._answer = _Pen(sys.stdout)
-        self._thinking = _Pen(sys.stderr) if thinking else None
+        self._answer = Pen(sys.stdout)
+        self._thinking = Pen(sys.stderr) if thinking else None
 
     def begin(self, live: Live) -> None:
         pass

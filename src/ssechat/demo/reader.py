@@ -44,7 +44,6 @@ class Reader(Response):
         self._api = wire(stream.dialect)
         self._head = _head(stream, play)
         self._bell = asyncio.Event()
-        self._gone = False
         self._wrote = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,11 +74,10 @@ class Reader(Response):
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
         self.wake()
 
     async def _follow(self) -> None:
-        while not self._gone:
+        while not self._transport.is_closing():
             if self._sent >= self.stream.last:
                 await self._end()
                 return
@@ -141,7 +139,7 @@ class Reader(Response):
 
     async def _silence(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while not self._gone and (left := until - time.monotonic()) > 0:
+        while not self._transport.is_closing() and (left := until - time.monotonic()) > 0:
             await self._sleep(left)
 
     async def _write(self, comment: str) -> None:

@@ -22,7 +22,7 @@ from ssechat.hub.outcome import outcome
 from ssechat.hub.pump import Pump
 from ssechat.hub.reader import Outgoing, cancel_path
 from ssechat.hub.route import Route, route
-from ssechat.journal import Journal, NewStream, StreamRow
+from ssechat.journal import Journal, MessageRow, NewStream, StreamRow
 from ssechat.link import Clients
 from ssechat.settings import Profile
 
@@ -272,15 +272,26 @@ class Hub:
 
     async def _prompt(self, question: Question) -> Prompt:
         turns: list[Turn] = []
-        if question.system:
-            turns.append(Turn(Role.SYSTEM, question.system))
+        system = question.system
+        if question.conversation_id:
+            system = (await self.journal.conversation(question.conversation_id)).system
+        if system:
+            turns.append(Turn(Role.SYSTEM, system))
         if question.conversation_id and question.parent_id:
             path = await self.journal.path(question.conversation_id, question.parent_id)
-            turns += [Turn(Role(m.role), m.text, tuple(m.thoughts)) for m in path]
+            turns += [self._turn(row) for row in path]
         if question.text is not None:
             turns.append(Turn(Role.USER, question.text))
         profile = question.profile
         return Prompt(history(turns), profile.model, profile.params)
+
+    def _turn(self, row: MessageRow) -> Turn:
+        """A message as it is sent: the answer's text, and of thinking only what is sealed."""
+        live = self.live(row.id)
+        if live is None:
+            return Turn(Role(row.role), row.text, tuple(row.thoughts))
+        reply = live.fold.reply
+        return Turn(Role.ASSISTANT, reply.answer, tuple(reply.thoughts))
 
     # Housekeeping.
 

@@ -54,8 +54,9 @@ def _conversation(connection: sqlite3.Connection, new: NewStream, now: float) ->
 def title_of(text: str) -> str:
     """The first line that says something, without control characters."""
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
-    shown = "".join(char if char.isprintable() else " " for char in line[:TITLE_LENGTH])
-    return shown if len(line) <= TITLE_LENGTH else f"{shown[:-1].rstrip()}…"
+    start = line[: TITLE_LENGTH + 1]
+    shown = "".join(char if char.isprintable() else " " for char in start).strip()
+    return shown if len(shown) <= TITLE_LENGTH else f"{shown[: TITLE_LENGTH - 1].rstrip()}…"
 
 
 def _user(connection: sqlite3.Connection, conversation_id: str, new: NewStream, now: float) -> str:
@@ -125,7 +126,9 @@ def _stream(
         "resumes": 0,
         "last_seq": 0,
         "lease": lease,
-        "call": call_to_blob(new.call),
     }
     connection.execute(insert("stream", values), storables(values.values()))
+    connection.execute(
+        insert("request", ("stream_id", "call")), (values["id"], call_to_blob(new.call))
+    )
     return str(values["id"])

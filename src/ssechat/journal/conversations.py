@@ -25,10 +25,10 @@ _MESSAGE = f"""
 def recent(connection: sqlite3.Connection, limit: int, query: str) -> list[ConversationRow]:
     """The newest first; of those that have `query` in their title or in a message, if given."""
     rows = connection.execute(
-        f"""{_SELECT} WHERE ?1 = '' OR holds(title, ?1) OR EXISTS (
-            SELECT 1 FROM message WHERE conversation_id = conversation.id AND holds(text, ?1)
-        ) ORDER BY updated DESC, rank DESC LIMIT ?2""",
-        (storable(query.casefold()), limit),
+        f"""{_SELECT} WHERE :query = '' OR holds(title, :query) OR EXISTS (
+            SELECT 1 FROM message WHERE conversation_id = conversation.id AND holds(text, :query)
+        ) ORDER BY updated DESC, rank DESC LIMIT :limit""",
+        {"query": storable(query.casefold()), "limit": limit},
     )
     return [_conversation(row) for row in rows]
 
@@ -52,13 +52,13 @@ def path(
     return _messages(
         connection,
         f"""WITH RECURSIVE up (id, depth) AS (
-            SELECT id, 0 FROM message WHERE conversation_id = ?1
-                AND id = COALESCE(?2, (SELECT head FROM conversation WHERE id = ?1))
+            SELECT id, 0 FROM message WHERE conversation_id = :conversation
+                AND id = COALESCE(:leaf, (SELECT head FROM conversation WHERE id = :conversation))
             UNION ALL
             SELECT message.parent_id, depth + 1 FROM up JOIN message USING (id)
                 WHERE message.parent_id IS NOT NULL
         ) {_MESSAGE} JOIN up ON up.id = message.id ORDER BY depth DESC""",
-        (conversation_id, leaf),
+        {"conversation": conversation_id, "leaf": leaf},
     )
 
 
@@ -84,7 +84,7 @@ def parent(connection: sqlite3.Connection, message_id: str) -> str | None:
 
 
 def _messages(
-    connection: sqlite3.Connection, query: str, values: tuple[object, ...]
+    connection: sqlite3.Connection, query: str, values: tuple[object, ...] | dict[str, object]
 ) -> list[MessageRow]:
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row

@@ -12,8 +12,8 @@ _OWNER_KEPT = 86400.0  # s
 def claim(connection: sqlite3.Connection, lease: str, now: float) -> None:
     """The owner named by `lease` is alive `now`."""
     connection.execute(
-        "INSERT INTO owner (lease, beat) VALUES (?1, ?2)"
-        " ON CONFLICT (lease) DO UPDATE SET beat = ?2",
+        "INSERT INTO owner (lease, beat) VALUES (?, ?)"
+        " ON CONFLICT (lease) DO UPDATE SET beat = excluded.beat",
         (lease, now),
     )
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ssechat.core.conversation import Call
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.journal import frames
-from ssechat.journal.rows import call_to_blob, insert, unreadable
+from ssechat.journal.rows import insert, packed_call, unreadable
 
 FRAMES_PER_PACK = 1000
 _DAY = 86400.0
@@ -22,20 +21,23 @@ _PADDING = re.compile(r',\s*"obfuscation"\s*:\s*"[^"\\]*"|"obfuscation"\s*:\s*"[
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """An ended stream's frames, ready to take the place of its rows. Packs are (first, last, …)."""
+    """What is to take the place of an ended stream's rows: packs are (first, last, frames)."""
 
     stream_id: str
     last_seq: int
     packs: list[tuple[int, int, bytes]]
+    call: bytes | None
 
 
 def build(connection: sqlite3.Connection, stream_id: str) -> Packed | None:
     """Compress what `store` is to write; None if there is nothing to pack, or not yet."""
     row = connection.execute(
-        f"SELECT last_seq FROM stream WHERE id = ? AND {_ENDED}", (stream_id,)
+        "SELECT last_seq, call FROM stream LEFT JOIN request ON stream_id = id"
+        f" WHERE id = ? AND {_ENDED}",
+        (stream_id,),
     ).fetchone()
     packs = list(_compressed(connection, stream_id)) if row else []
-    return Packed(stream_id, row[0], packs) if packs else None
+    return Packed(stream_id, row[0], packs, row[1] and packed_call(row[1])) if packs else None
 
 
 def _compressed(connection: sqlite3.Connection, stream_id: str) -> Iterator[tuple[int, int, bytes]]:
@@ -48,20 +50,21 @@ def _compressed(connection: sqlite3.Connection, stream_id: str) -> Iterator[tupl
 
 def store(connection: sqlite3.Connection, packed: Packed) -> bool:
     """Put the packs in the place of the rows; False if the stream has changed since `build`."""
-    row = connection.execute(
-        f"SELECT call FROM stream WHERE id = ? AND last_seq = ? AND {_ENDED}"
+    unchanged = connection.execute(
+        f"SELECT 1 FROM stream WHERE id = ? AND last_seq = ? AND {_ENDED}"
         " AND EXISTS (SELECT 1 FROM frame WHERE stream_id = stream.id)",
         (packed.stream_id, packed.last_seq),
     ).fetchone()
-    if row is None:
+    if unchanged is None:
         return False
     connection.executemany(
         insert("pack", ("stream_id", "first_seq", "last_seq", "frames")),
         [(packed.stream_id, *pack) for pack in packed.packs],
     )
     connection.execute("DELETE FROM frame WHERE stream_id = ?", (packed.stream_id,))
-    call = row[0] if row[0][:1] == b"x" else zlib.compress(row[0])
-    connection.execute("UPDATE stream SET call = ? WHERE id = ?", (call, packed.stream_id))
+    connection.execute(
+        "UPDATE request SET call = ? WHERE stream_id = ?", (packed.call, packed.stream_id)
+    )
     return True
 
 
@@ -103,12 +106,8 @@ def unpack(connection: sqlite3.Connection, stream_id: str) -> None:
 def purge(connection: sqlite3.Connection, days: float, now: float) -> None:
     """Drop frames and requests of streams that ended more than `days` ago; messages stay."""
     old = f"(SELECT id FROM stream WHERE ended < ? AND {_ENDED})"
-    for table in ("pack", "frame"):
+    for table in ("pack", "frame", "request"):
         connection.execute(f"DELETE FROM {table} WHERE stream_id IN {old}", (now - days * _DAY,))
-    connection.execute(
-        f"UPDATE stream SET call = ?1 WHERE id IN {old.replace('?', '?2')} AND call != ?1",
-        (call_to_blob(Call("", "", {})), now - days * _DAY),
-    )
 
 
 def _decompressed(compressed: bytes) -> list[Frame]:

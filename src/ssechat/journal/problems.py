@@ -53,12 +53,6 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> JournalProblem:
     """The problem behind an error of SQLite's. Codes: sqlite.org/rescode.html."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     detail = f"{path}: {error}"
-    if code == sqlite3.SQLITE_READONLY_DBMOVED:
-        return JournalProblem(
-            "the journal's file was moved or deleted while in use",
-            detail=detail,
-            remedy="put it back if you can, then start ssechat again",
-        )
     match code & 0xFF:  # the low byte is the primary code
         case sqlite3.SQLITE_FULL:
             return disk_full(path)

@@ -18,6 +18,7 @@ from ssechat.journal.problems import Damaged
 from ssechat.journal.records import MessageRow, Outcome
 
 INTEGERS = range(-(2**63), 2**63)
+_ZLIB = b"x"  # how a zlib stream starts, and no MessagePack map
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 OUTCOME_COLUMNS = Outcome.__struct_fields__
@@ -77,10 +78,16 @@ def call_to_blob(call: Call) -> bytes:
     return msgspec.msgpack.encode(call)
 
 
-def call_from_blob(blob: bytes) -> Call:
-    """Packed or not: a zlib stream starts with `x`, which no MessagePack map does."""
+def packed_call(blob: bytes) -> bytes:
+    return blob if blob[:1] == _ZLIB else zlib.compress(blob)
+
+
+def call_from_blob(blob: bytes | None) -> Call:
+    """Packed or not; an empty request if it is no longer kept."""
+    if blob is None:
+        return Call("", "", {})
     try:
-        plain = zlib.decompress(blob) if blob[:1] == b"x" else blob
+        plain = zlib.decompress(blob) if blob[:1] == _ZLIB else blob
         return msgspec.msgpack.decode(plain, type=Call)
     except (zlib.error, msgspec.MsgspecError) as error:
         raise unreadable(error) from None

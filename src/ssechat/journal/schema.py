@@ -70,10 +70,14 @@ MIGRATIONS: tuple[Migration, ...] = (
             ttfb_ms REAL,
             resumes INTEGER NOT NULL,
             last_seq INTEGER NOT NULL,
-            lease TEXT NOT NULL,
-            call BLOB NOT NULL          -- MessagePack, with zlib once the stream is packed
+            lease TEXT NOT NULL
         )""",
         "CREATE INDEX stream_unfinished ON stream (lease) WHERE state IN ('live', 'stopping')",
+        # Apart from the stream, whose row is written anew with every batch of frames.
+        """CREATE TABLE request (
+            stream_id TEXT PRIMARY KEY REFERENCES stream (id) ON DELETE CASCADE,
+            call BLOB NOT NULL          -- MessagePack, with zlib once the stream is packed
+        )""",
         """CREATE TABLE frame (
             stream_id TEXT NOT NULL REFERENCES stream (id) ON DELETE CASCADE,
             seq INTEGER NOT NULL,

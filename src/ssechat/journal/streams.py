@@ -18,6 +18,7 @@ _SELECT = """
         COALESCE(owner.beat, 0.0) AS beat
     FROM stream
     JOIN message ON message.id = message_id
+    LEFT JOIN request ON request.stream_id = stream.id
     LEFT JOIN owner ON owner.lease = stream.lease
 """
 _CHANGEABLE = frozenset(StreamChange.__annotations__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -13,9 +12,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from ssechat.core.errors import LinkProblem
-
-EXCERPT = 300  # characters
-_TITLE = re.compile(rb"<title[^>]*>\s*(.{1,200}?)\s*</title>", re.IGNORECASE | re.DOTALL)
+from ssechat.link.excerpt import clip, excerpt
 
 REMEDIES = {
     400: "check the model's name and `params` in config.toml",
@@ -23,6 +20,8 @@ REMEDIES = {
     402: "the account may be out of credit",
     403: "the key may not be allowed to use this model or address",
     404: "check base_url and the model's name (ctrl+l lists the models)",
+    405: "check base_url: this address takes no such requests",
+    407: "put the proxy's user and password into the variable that names it",
     408: "try again",
     413: "the conversation may be too long; start a new one with ctrl+n",
     422: "check the model's name and `params` in config.toml",
@@ -30,63 +29,95 @@ REMEDIES = {
 }
 
 
-def unreachable(error: Exception, where: str) -> LinkProblem:
-    """No connection to `where` ("host:port"); not one byte of the request has left."""
-    causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return LinkProblem(
-                f"the certificate of {where} is not trusted: {cause.verify_message}",
-                kind="connect",
-                remedy="set ca_file in the profile (or SSL_CERT_FILE) to the CA that signed it",
-            )
-        if isinstance(cause, ssl.SSLError):
-            return LinkProblem(
-                f"{where} does not speak TLS as expected",
-                kind="connect",
-                detail=cause.reason or "",
-                remedy="check whether base_url should begin with http:// instead of https://",
-            )
-        if isinstance(cause, socket.gaierror):
-            return LinkProblem(
-                f"the name in {where} cannot be resolved",
-                kind="connect",
-                remedy="check base_url, and whether this machine is online",
-            )
-        if isinstance(cause, ConnectionRefusedError) or _errno(cause) == errno.ECONNREFUSED:
-            return LinkProblem(
-                f"nothing listens at {where}",
-                kind="connect",
-                remedy="start the server, or correct base_url",
-            )
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        title = f"{where} did not answer in time"
-    elif isinstance(error, httpx.ProxyError):
-        title = f"the proxy refused to connect to {where}"
-    else:
-        title = f"cannot connect to {where}"
-    return LinkProblem(
-        title, kind="connect", detail=_words(error), remedy="check the network and base_url"
-    )
+class Futile(LinkProblem):
+    """No connection, and trying again at once would not help."""
 
 
 def futile(problem: LinkProblem) -> bool:
     """Whether trying to connect again at once could not help."""
-    return any(
-        words in problem.title for words in ("nothing listens", "not trusted", "does not speak")
+    return isinstance(problem, Futile)
+
+
+def unreachable(error: Exception, where: str, proxy: str = "") -> LinkProblem:
+    """No connection to `where` ("host:port"); not one byte of the request has left.
+
+    `proxy` is the one in between, as it may be shown.
+    """
+    door = f"the proxy {proxy}" if proxy else where
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return Futile(
+                    f"the certificate of {where} is not trusted: {cause.verify_message}",
+                    kind="connect",
+                    remedy="set ca_file in the profile (or SSL_CERT_FILE) to the CA that signed it",
+                )
+            case ssl.SSLError():
+                return Futile(
+                    f"{where} does not speak TLS as expected",
+                    kind="connect",
+                    detail=clip(cause.reason or ""),
+                    remedy="check whether base_url should begin with http:// instead of https://",
+                )
+            case socket.gaierror():
+                return LinkProblem(
+                    f"the name in {door} cannot be resolved",
+                    kind="connect",
+                    remedy="check the name, and whether this machine is online",
+                )
+            case OSError(errno=errno.ECONNREFUSED):
+                return Futile(
+                    f"nothing listens at {door}",
+                    kind="connect",
+                    remedy="start the server, or correct the address",
+                )
+    if isinstance(error, httpx.ProxyError):
+        return _turned_away(error, where, door)
+    slow = isinstance(error, httpx.TimeoutException | TimeoutError)
+    return LinkProblem(
+        f"{door} did not answer in time" if slow else f"cannot connect to {door}",
+        kind="connect",
+        detail="" if slow else _words(error),
+        remedy="check the network and base_url",
+    )
+
+
+def unanswered(error: Exception, where: str) -> LinkProblem:
+    """The request began to leave, but no response came: it may have been carried out."""
+    words = str(error)
+    if "location header" in words:
+        return LinkProblem(
+            f"{where} redirects to an address that is none",
+            kind="content",
+            remedy="set base_url to the address that the server really has",
+        )
+    if "disconnected" in words or not isinstance(error, httpx.RemoteProtocolError):
+        return LinkProblem(
+            f"{where} closed the connection without an answer", kind="lost", remedy="try again"
+        )
+    return LinkProblem(
+        f"{where} does not answer in HTTP",
+        kind="lost",
+        detail=clip(words),
+        remedy="check base_url: http:// or https://, host and port",
     )
 
 
 def lost(error: Exception) -> LinkProblem:
-    """The connection ended after the request had begun to leave."""
-    words = _words(error)
-    if "incomplete" in words or "without sending" in words:
-        words = "the connection was cut"
-    elif isinstance(error, httpx.ReadError | httpx.WriteError):
-        words = "the connection was reset"
-    elif isinstance(error, httpx.DecodingError):
-        words = "the server sent a damaged compressed body"
-    return LinkProblem(words, kind="lost")
+    """The connection ended in mid-stream."""
+    words = str(error)
+    if isinstance(error, httpx.NetworkError):
+        title = "the connection was reset"
+    elif "incomplete" in words or "without sending" in words:
+        title = "the connection was cut"
+    else:
+        title = "the server broke the rules of HTTP"
+    return LinkProblem(title, kind="lost")
+
+
+def is_stream(response: httpx.Response) -> bool:
+    """Whether the body is an event stream that came as it was asked for."""
+    return media_type(response) == "text/event-stream" and not _encoding(response)
 
 
 def refusal(
@@ -94,31 +125,25 @@ def refusal(
 ) -> LinkProblem:
     """An answer that is not a stream: another status, or another content."""
     status, where = response.status_code, response.url.host
-    said = error_text(body) or _excerpt(body, response)
-    retry_after = _retry_after(response.headers.get("retry-after", ""))
+    body = b"" if _encoding(response) else body
+    said = clip(error_text(body)) or excerpt(body, media_type(response))
     if status == 200:
-        what = media_type(response) or "no content type"
-        return LinkProblem(
-            f"{where} answered with {_kind(what)} instead of a stream",
-            kind="content",
-            detail=said,
-            remedy="check base_url; a proxy or login page may be in between",
-        )
+        return _other_content(response, where, said)
     if 300 <= status < 400:
         return LinkProblem(
             f"{status}: {where} redirects elsewhere, and a key is not sent along",
             kind="status",
-            status=status,
+            detail=clip(response.headers.get("location", "")),
             remedy="set base_url to the address that the server really has",
+            status=status,
         )
-    title = f"{status} {response.reason_phrase}".strip()
-    remedy = REMEDIES.get(status, "the server has a problem; try again" if status >= 500 else "")
+    title = f"{status} {clip(response.reason_phrase, 60)}".strip()
     return LinkProblem(
         f"{title}: {said}" if said else title,
         kind="status",
-        remedy=remedy,
+        remedy=_remedy(status),
         status=status,
-        retry_after=retry_after,
+        retry_after=_retry_after(response.headers.get("retry-after", "")),
     )
 
 
@@ -127,17 +152,44 @@ def media_type(response: httpx.Response) -> str:
     return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
-def _kind(media: str) -> str:
-    names = {"text/html": "an HTML page", "application/json": "a JSON body"}
-    return names.get(media, media)
+def _encoding(response: httpx.Response) -> str:
+    """The body's compression; "" if there is none."""
+    encoding = str(response.headers.get("content-encoding", "")).strip().lower()
+    return "" if encoding == "identity" else encoding
 
 
-def _excerpt(body: bytes, response: httpx.Response) -> str:
-    if title := _TITLE.search(body[:8192]):
-        body = title[1]
-    elif media_type(response) == "text/html":
-        return ""
-    return " ".join(body[: EXCERPT * 4].decode(errors="replace").split())[:EXCERPT]
+def _other_content(response: httpx.Response, where: str, said: str) -> LinkProblem:
+    if media_type(response) == "text/event-stream":
+        return LinkProblem(
+            f"{where} compresses its stream ({clip(_encoding(response), 30)}) although we asked it"
+            " not to",
+            kind="content",
+            remedy="switch compression off in the server, or in the proxy before it",
+        )
+    names = {"text/html": "an HTML page", "application/json": "a JSON body", "": "no content type"}
+    media = media_type(response)
+    return LinkProblem(
+        f"{where} answered with {names.get(media) or clip(media, 60)} instead of a stream",
+        kind="content",
+        detail=said,
+        remedy="check base_url; a proxy or login page may be in between",
+    )
+
+
+def _remedy(status: int) -> str:
+    if status >= 500:
+        return "the server has a problem; try again"
+    return REMEDIES.get(status, "check base_url and the profile")
+
+
+def _turned_away(error: httpx.ProxyError, where: str, door: str) -> LinkProblem:
+    words = clip(str(error), 60)
+    wants_login = words.startswith("407")
+    return Futile(
+        f"{door} refused to connect to {where}: {words}",
+        kind="connect",
+        remedy=REMEDIES[407] if wants_login else "ask who runs it, or name the host in NO_PROXY",
+    )
 
 
 def _retry_after(value: str) -> float | None:
@@ -146,24 +198,25 @@ def _retry_after(value: str) -> float | None:
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+        when = parsedate_to_datetime(value[:64])
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """What led to `error`. With several addresses to a name, that is a group."""
     seen = 0
     while error is not None and seen < 10:
         yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
         error = error.__cause__ or error.__context__
         seen += 1
 
 
-def _errno(error: BaseException) -> int | None:
-    return error.errno if isinstance(error, OSError) else None
-
-
 def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """The innermost reason that the system gives, if there is one."""
+    reasons = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError)]
+    return clip(next((reason for reason in reversed(reasons) if reason), str(error)))

@@ -89,15 +89,15 @@ class SsechatDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         if self._output is None:
-            self._output = Output(
-                STDERR,
-                on_drained=partial(self._post, self._tell_ready),
-                on_gone=self._report_gone,
-            )
+            self._open_output()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._writer_thread is None:  # Textual declined: we are in the background
             self.close()
         self._post(self._tell_ready)
+
+    def _open_output(self) -> None:
+        tell_ready = partial(self._post, self._tell_ready)
+        self._output = Output(STDERR, on_drained=tell_ready, on_gone=self._report_gone)
 
     def close(self) -> None:
         """Let the last words out, but wait for a stuck terminal no longer than DRAIN_SECONDS."""

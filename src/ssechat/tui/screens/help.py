@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -13,8 +15,9 @@ from ssechat.tui.actions import ACTIONS, Keymap
 from ssechat.tui.screens.overlay import Overlay
 
 _INTRO = (
-    "Every event is saved before it is shown. If the connection drops, the answer goes on by itself "
-    "where the server can; if not, it is marked as cut. Quitting, a hangup and kill -9 lose nothing."
+    "Every event is saved before it is shown. If the connection drops, the answer goes on by"
+    " itself where the server can; if not, it is marked as cut. Quitting, a hangup and kill -9"
+    " lose nothing."
 )
 _HINT = "escape closes · change keys under [keys] in config.toml"
 _TABS = ("alt+1 … alt+9, ctrl+x 1 … 9", "tab 1 to 9")
@@ -27,7 +30,7 @@ class Help(Overlay[None]):
         .group { text-style: bold; color: $primary; margin-top: 1; }
     }
     """
-    BINDINGS = [("f1", "close", ""), ("q", "close", "")]
+    BINDINGS: ClassVar[list[BindingType]] = [("f1,q", "close", "")]
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()

@@ -8,8 +8,6 @@ from textual.widgets import TextArea
 
 from ssechat.core.safe import clean
 
-_MOST_LINES = 10
-
 
 class Composer(TextArea):
     """A text area that grows with its text, up to a bound, and remembers what was sent.
@@ -29,9 +27,6 @@ class Composer(TextArea):
         .text-area--placeholder { color: $text-muted; }
     }
     """
-    BINDINGS = [
-        ("ctrl+x", "app.noop", ""),  # the leader; Textual cuts with it
-    ]
 
     def __init__(self) -> None:
         super().__init__(

@@ -17,7 +17,9 @@ DEAD = Lease("another-boot", 1, 1, "1")
 
 
 def frame(number: int, data: str = "{}") -> Frame:
-    return Frame(FrameKind.EVENT, data, id=f"e{number}", own_id=True, end=number, wall=1.5, mono=2.5)
+    return Frame(
+        FrameKind.EVENT, data, id=f"e{number}", own_id=True, end=number, wall=1.5, mono=2.5
+    )
 
 
 def question(

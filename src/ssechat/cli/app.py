@@ -1,0 +1,23 @@
+"""`ssechat`: the full-screen app."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+def run(*, profile: str | None, model: str | None, demo: bool, direct: bool) -> int:
+    """Open the session, run the app, close it; the exit code. Raises Problem before the app."""
+    return asyncio.run(_run(profile, model, demo))
+
+
+async def _run(profile: str | None, model: str | None, demo: bool) -> int:
+    from ssechat.session import Session
+
+    session = await Session.open()
+    try:
+        choice = session.choose(profile=profile, model=model, demo=demo)
+        from ssechat.tui import app
+
+        return await app.run(session, choice)
+    finally:
+        await session.close()

@@ -1,0 +1,149 @@
+"""One HTTP exchange, in a task that is cancelled once at most."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from ssechat.core.errors import LinkProblem
+
+Trace = Callable[[str, dict[str, Any]], Any]
+"""httpx' `trace` extension: an async function of a step's name and what it is about."""
+
+
+class Chunk(NamedTuple):
+    """Bytes of a body, and when they came: seconds since the epoch, and monotonic."""
+
+    data: bytes
+    wall: float
+    mono: float
+
+
+class Exchange:
+    """A request and its response. httpx runs in a task of its own, never in the caller's.
+
+    httpcore 1.0 loses a connection for good if a task is cancelled again while it cleans up. The
+    task here is cancelled once, however often its caller is. Two chunks are read ahead at most.
+    """
+
+    opened: float
+    """When the response's headers came, in monotonic seconds."""
+    sending_since: float | None
+    """When the request began to leave, in monotonic seconds; a proxy's CONNECT is not it."""
+
+    def __init__(
+        self,
+        opening: Callable[[Trace], AbstractAsyncContextManager[httpx.Response]],
+        on_sent: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.opened = 0.0
+        self.sending_since = None
+        self._on_sent = on_sent
+        self._response: httpx.Response | None = None
+        self._chunk: Chunk | None = None
+        self._problem: LinkProblem | None = None
+        self._news = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._task = asyncio.create_task(self._run(opening(self._trace)))
+        self._task.add_done_callback(lambda _: self._news.set())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The connection is closed, or back in the pool if the body was read to its end."""
+        if not self._task.cancelling():
+            self._task.cancel()
+        cancelled = False
+        while not self._task.done():
+            try:
+                await asyncio.wait({self._task})
+            except asyncio.CancelledError:
+                cancelled = True
+        if not self._task.cancelled():
+            self._task.exception()  # asyncio complains of errors that nobody looked at
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def response(self, connect: float, headers: float) -> httpx.Response:
+        """The response's head. TimeoutError if the request has not begun to leave after `connect`
+        seconds, or if no headers come within `headers` seconds from then on. Raises httpx' errors.
+        """
+        begun = time.monotonic()
+        while self._response is None:
+            since = self.sending_since
+            limit = begun + connect if since is None else since + headers
+            async with asyncio.timeout_at(limit):
+                await self._wait()
+        return self._response
+
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """The body, as it came, to its end. Raises httpx' errors."""
+        while True:
+            if (chunk := self._chunk) is not None:
+                self._chunk = None
+                self._taken.set()
+                yield chunk
+            elif self._task.done():
+                self._task.result()
+                return
+            else:
+                await self._wait()
+
+    async def beginning(self, most: int, seconds: float) -> bytes:
+        """What comes of the body within `seconds`, and `most` bytes of it."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                async for chunk in self.chunks():
+                    body += chunk.data
+                    if len(body) >= most:
+                        break
+        except (TimeoutError, httpx.HTTPError):
+            pass
+        return bytes(body[:most])
+
+    def give_up(self, problem: LinkProblem) -> None:
+        """Who waits for this exchange gets `problem`."""
+        self._problem = problem
+        self._news.set()
+
+    async def _wait(self) -> None:
+        if self._task.done():
+            self._task.result()
+        await self._news.wait()
+        self._news.clear()
+        if self._problem is not None:
+            raise self._problem
+
+    async def _run(self, opening: AbstractAsyncContextManager[httpx.Response]) -> None:
+        async with opening as response:
+            self.opened = time.monotonic()
+            self._response = response
+            self._news.set()
+            async for data in response.aiter_raw():
+                chunk = Chunk(data, time.time(), time.monotonic())
+                while self._chunk is not None:
+                    self._taken.clear()
+                    await self._taken.wait()
+                self._chunk = chunk
+                self._news.set()
+
+    async def _trace(self, name: str, about: dict[str, Any]) -> None:
+        step = name.partition(".")[2]
+        if step == "send_request_headers.started" and about["request"].method != b"CONNECT":
+            self.sending_since = time.monotonic()
+            self._news.set()
+        elif step == "send_request_body.complete" and self.sending_since is not None:
+            self._on_sent()

@@ -1,0 +1,93 @@
+"""Where requests go, and what their headers may hold."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import httpx
+import msgspec
+
+from ssechat.core.conversation import Call
+from ssechat.core.errors import ConfigProblem
+
+_LONGEST_LOCATION = 2048
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*(?<![ \t])")
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where requests go. `secret_headers` are sent to the base URL's origin only, and never shown.
+
+    Times in seconds: `connect` for each step of connecting, `headers_time` from the request to the
+    response's headers, `silence` without any byte once the server has shown that it sends
+    keepalives, `idle` without payload.
+    """
+
+    base_url: str
+    headers: dict[str, str] = {}
+    secret_headers: dict[str, str] = {}
+    connect: float = 10.0
+    headers_time: float = 600.0
+    silence: float = 45.0
+    idle: float = 300.0
+    ca_file: str = ""
+    http2: bool = False
+
+    def __repr__(self) -> str:
+        return f"Target({self.where})"
+
+    @property
+    def where(self) -> str:
+        """Host and port, fit to be shown: a password in the URL is left out."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    def url(self, path: str) -> str:
+        """`path` from the origin's root if it begins with a slash, else below the base URL."""
+        if path.startswith("/"):
+            parts = urlsplit(self.base_url)
+            return f"{parts.scheme}://{parts.netloc}{path}"
+        return f"{self.base_url.rstrip('/')}/{path}"
+
+    def headers_for(self, call: Call, ours: dict[str, str]) -> httpx.Headers:
+        """All headers of `call`: `ours` win over secrets, those over the profile's and the call's.
+
+        Raises ConfigProblem, without the value, if one of them cannot stand in a request.
+        """
+        merged: dict[str, tuple[bytes, bytes]] = {}
+        for headers in (call.headers, self.headers, self.secret_headers, ours):
+            for name, value in headers.items():
+                merged[name.lower()] = _header(name, value)
+        return httpx.Headers(list(merged.values()))
+
+
+def _header(name: str, value: str) -> tuple[bytes, bytes]:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise ConfigProblem(
+            f"the header {name!r:.60} cannot be sent",
+            detail="its name or value holds a line break, a control character or outer spaces",
+            remedy="correct it in config.toml, or the key if it carries one",
+        )
+    return name.encode(), value.encode()
+
+
+def same_origin(url: str, location: str) -> str:
+    """The path and query of `location`, seen from `url`; "" if it leads to another origin."""
+    if not location or len(location) > _LONGEST_LOCATION:
+        return ""
+    if not location.isascii() or not location.isprintable():
+        return ""
+    try:
+        base, there = urlsplit(url), urlsplit(urljoin(url, location))
+        same = _origin(base) == _origin(there)
+    except ValueError:
+        return ""
+    if not same or there.username is not None:
+        return ""
+    path = there.path or "/"
+    return f"{path}?{there.query}" if there.query else path
+
+
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    default = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.hostname, url.port or default

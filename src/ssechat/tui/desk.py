@@ -1,0 +1,231 @@
+"""The desk: the open tabs and what a user does with them. It knows no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ssechat.core.errors import Problem
+from ssechat.core.resume import Rung
+from ssechat.core.safe import clean_line
+from ssechat.hub import Question
+from ssechat.hub.reader import rung_of
+from ssechat.journal import TabRow
+from ssechat.profiles import Choice
+from ssechat.session import Session
+from ssechat.settings import Profile
+from ssechat.tui.tab import Tab
+from ssechat.tui.widgets.tab_strip import TabLabel
+
+Say = Callable[[str, str], None]
+"""Tell the user something, with the severity `information`, `warning` or `error`."""
+
+STILL_COMING = "an answer is still coming; your draft is kept (escape stops it)"
+
+
+class Desk:
+    """Tabs, the active one among them, and the verbs. `changed` is called when one must be drawn.
+
+    Verbs report what a user can do about a failure through `say`; they do not raise Problem.
+    """
+
+    def __init__(
+        self, session: Session, choice: Choice, say: Say, changed: Callable[[Tab], None]
+    ) -> None:
+        self.session = session
+        self.profile = choice.profile
+        self.tabs: list[Tab] = [Tab(choice.profile)]
+        self.active = 0
+        self._saved: list[TabRow] = []
+        self._say = say
+        self._changed = changed
+
+    @property
+    def tab(self) -> Tab:
+        return self.tabs[self.active]
+
+    @property
+    def labels(self) -> list[TabLabel]:
+        return [tab.label for tab in self.tabs]
+
+    # Tabs.
+
+    async def restore(self) -> None:
+        """Open the tabs that were open, with their drafts; unfinished streams go on."""
+        await self.session.hub.take_up()
+        rows = await self.session.journal.take_tabs()
+        tabs = []
+        for row in rows:
+            tab = Tab(self.profile)
+            tab.draft = row.draft
+            if row.conversation_id is not None:
+                await self._load(tab, row.conversation_id)
+            tabs.append(tab)
+        if tabs:
+            first = self.tabs[0]
+            if first.conversation is not None or first.draft:
+                tabs.append(first)
+            self.tabs = tabs
+            self.active = next((n for n, row in enumerate(rows) if row.active), 0)
+
+    async def save(self) -> None:
+        """Write down which tabs are open, and their drafts."""
+        rows = [
+            TabRow(tab.conversation_id, tab.draft, number == self.active)
+            for number, tab in enumerate(self.tabs)
+            if tab.conversation_id or tab.draft
+        ]
+        if rows != self._saved:
+            await self.session.journal.save_tabs(rows)
+            self._saved = rows
+
+    def new(self) -> None:
+        self.tabs.append(Tab(self.tab.profile))
+        self.go(len(self.tabs) - 1)
+
+    def close(self) -> None:
+        """Close the active tab. Its stream goes on; the last tab becomes an empty one."""
+        tab = self.tabs.pop(self.active)
+        if tab.running:
+            self._say("the answer goes on without the tab; F2 opens it again", "information")
+        tab.release()
+        if not self.tabs:
+            self.tabs.append(Tab(tab.profile))
+        self.go(min(self.active, len(self.tabs) - 1))
+
+    def go(self, index: int) -> None:
+        if 0 <= index < len(self.tabs):
+            self.active = index
+            self.tab.unread = False
+            self._changed(self.tab)
+
+    async def open(self, conversation_id: str) -> None:
+        """Go to the conversation's tab, or give it one."""
+        for number, tab in enumerate(self.tabs):
+            if tab.conversation_id == conversation_id:
+                self.go(number)
+                return
+        if self.tab.conversation is not None or self.tab.draft:
+            self.new()
+        await self._load(self.tab, conversation_id)
+        self._changed(self.tab)
+
+    # Messages.
+
+    async def send(self, text: str) -> bool:
+        """Send `text` in the active tab; False if it was not, and is still the user's draft."""
+        tab = self.tab
+        if tab.running or tab.sending:
+            self._say(STILL_COMING, "warning")
+            return False
+        leaf = tab.leaf.id if tab.leaf else None
+        return await self._submit(tab, text, leaf)
+
+    async def retry(self) -> None:
+        """Ask the last question again; the earlier answers stay in reach."""
+        tab = self.tab
+        if tab.running or tab.sending:
+            self._say("an answer is still coming; escape stops it", "warning")
+            return
+        asked = next((row for row in reversed(tab.path) if row.role == "user"), None)
+        if asked is None:
+            self._say("there is nothing to retry yet", "warning")
+        else:
+            await self._submit(tab, None, asked.id)
+
+    async def turn(self, step: int) -> None:
+        """Show the attempt before (-1) or after (1) the last answer."""
+        tab = self.tab
+        if tab.leaf is None or tab.conversation_id is None or tab.leaf.role != "assistant":
+            return
+        attempts = [row.id for row in await self.session.journal.attempts(tab.leaf.id)]
+        at = attempts.index(tab.leaf.id) + step
+        if not 0 <= at < len(attempts):
+            where = "first" if step < 0 else "last"
+            self._say(f"this is the {where} of {len(attempts)} attempts", "information")
+            return
+        await self.session.journal.set_head(tab.conversation_id, attempts[at])
+        await self._load(tab, tab.conversation_id)
+        self._changed(tab)
+
+    def stop(self) -> bool:
+        """End the generation in the active tab; False if there is none."""
+        tab = self.tab
+        if tab.live is None or not tab.running:
+            return False
+        if tab.live.followed:
+            self._say("this answer is read by another window; stop it there", "warning")
+        else:
+            self.session.hub.stop(tab.live)
+        return True
+
+    async def resume(self) -> None:
+        """Try at once if it waits to reconnect; go on with an answer that was cut."""
+        tab = self.tab
+        if tab.live is not None and tab.running:
+            self.session.hub.wake(tab.live)
+            return
+        leaf = tab.leaf
+        state = tab.live.outcome.end if tab.live and tab.live.outcome else leaf and leaf.state
+        if leaf is None or leaf.stream_id is None or state not in ("cut", "failed"):
+            self._say("there is no cut answer to resume here", "information")
+            return
+        try:
+            await self.session.hub.resume(leaf.stream_id)
+            if tab.conversation_id is not None:
+                await self._load(tab, tab.conversation_id)
+        except Problem as problem:
+            self._report(problem)
+        self._changed(tab)
+
+    def choose(self, profile: Profile) -> None:
+        """`profile` answers in this tab from now on, and in new ones."""
+        self.profile = self.tab.profile = profile
+        self._changed(self.tab)
+
+    # What a quit would cost.
+
+    def quit_warning(self) -> str:
+        """What a quit would end or leave unsaved; "" if nothing."""
+        lives = [live for live in self.session.hub.lives if not live.followed]
+        if any(live.unsaved for live in lives):
+            return "not all could be saved; ctrl+q again writes it to a file and quits"
+        fragile = sum(rung_of(live) is Rung.NONE and live.outcome is None for live in lives)
+        if fragile:
+            what = "an answer is" if fragile == 1 else f"{fragile} answers are"
+            return f"{what} still coming and would be cut; ctrl+q again quits and keeps the text"
+        return ""
+
+    async def _submit(self, tab: Tab, text: str | None, parent: str | None) -> bool:
+        tab.sending = True
+        self._changed(tab)
+        try:
+            profile = await self.session.ready(tab.profile)
+            question = Question(
+                profile, text=text, conversation_id=tab.conversation_id, parent_id=parent
+            )
+            live = await self.session.hub.submit(question)
+            await self._load(tab, live.conversation_id)
+        except Problem as problem:
+            self._report(problem)
+            return False
+        finally:
+            tab.sending = False
+            self._changed(tab)
+        return True
+
+    async def _load(self, tab: Tab, conversation_id: str) -> None:
+        try:
+            await tab.load(self.session.hub, conversation_id, self._on_live)
+        except Problem as problem:
+            self._report(problem)
+
+    def _on_live(self, tab: Tab) -> None:
+        """A stream moved on. A hidden tab costs a flag and nothing else."""
+        if tab.live is not None and tab.live.outcome is not None:
+            tab.refresh()
+            if tab not in self.tabs[self.active : self.active + 1]:
+                tab.unread = True
+        self._changed(tab)
+
+    def _report(self, problem: Problem) -> None:
+        self._say(clean_line(" — ".join(str(problem).splitlines()), 300), "error")

@@ -1,0 +1,137 @@
+"""A tab: one path through one conversation, and the stream that answers in it, if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ssechat.core.deltas import EndState, Verdict
+from ssechat.core.reply import Reply, restore
+from ssechat.core.safe import clean_line
+from ssechat.hub import Hub, Live
+from ssechat.journal import ConversationRow, MessageRow
+from ssechat.settings import Profile
+from ssechat.tui.status import Piece, badge, live_pieces, row_pieces, state_of
+from ssechat.tui.transcript.page import NoteItem, Page, ReplyItem, UserItem
+from ssechat.tui.widgets.tab_strip import TabLabel
+
+NEW_TITLE = "new"
+
+
+class Tab:
+    """What is shown of a conversation. `profile` answers next; None is the demo, not yet running.
+
+    `page` is what the transcript draws; it is made anew only when the path changes.
+    """
+
+    def __init__(self, profile: Profile | None) -> None:
+        self.profile = profile
+        self.conversation: ConversationRow | None = None
+        self.path: list[MessageRow] = []
+        self.page = Page()
+        self.live: Live | None = None
+        self.draft = ""
+        self.unread = False
+        self.sending = False
+        self._unwatch: Callable[[], None] | None = None
+
+    @property
+    def conversation_id(self) -> str | None:
+        return self.conversation.id if self.conversation else None
+
+    @property
+    def leaf(self) -> MessageRow | None:
+        return self.path[-1] if self.path else None
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is on its way."""
+        return self.live is not None and self.live.outcome is None
+
+    @property
+    def label(self) -> TabLabel:
+        title = clean_line(self.conversation.title, 60) if self.conversation else NEW_TITLE
+        mark = badge(self.live) if self.live is not None else None
+        return TabLabel(title or NEW_TITLE, mark, self.unread)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """What the status bar says."""
+        if self.live is not None:
+            return live_pieces(self.live)
+        if self.leaf is not None and self.leaf.role == "assistant":
+            return row_pieces(self.leaf)
+        model = clean_line(self.profile.model, 24) if self.profile else "demo"
+        return [Piece("ready"), Piece(model, rank=2)]
+
+    async def load(self, hub: Hub, conversation_id: str, watcher: Callable[[Tab], None]) -> None:
+        """Show the conversation's current path; follow the stream that answers in it."""
+        journal = hub.journal
+        self.conversation = await journal.conversation(conversation_id)
+        self.path = await journal.path(conversation_id)
+        items = []
+        for row in self.path:
+            attempts = await journal.attempts(row.id) if row.role == "assistant" else []
+            items.append(_item(row, attempts, hub.live(row.id)))
+        self.page.reset(items)
+        self.release()
+        leaf = self.leaf
+        self.live = hub.live(leaf.id) if leaf is not None else None
+        if self.live is not None:
+            self._unwatch = self.live.watch(lambda _: watcher(self))
+
+    def release(self) -> None:
+        """Look no longer at a stream. It goes on."""
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        self.live = None
+
+    def refresh(self) -> None:
+        """Bring the answer's state word up to date with its stream."""
+        live = self.live
+        if live is None or self.leaf is None:
+            return
+        state = str(live.outcome.end) if live.outcome else state_of(live).text
+        old = next((item for item in self.page.items if item.key == self.leaf.id), None)
+        if isinstance(old, ReplyItem) and (old.state, old.note) != (state, _note(live)):
+            self.page.put(replace(old, state=state, note=_note(live)))
+
+    def say(self, key: str, text: str, tone: str = "info") -> None:
+        """Put a line of the app's own below the conversation; it is not kept."""
+        self.page.put(NoteItem(key, text, tone))
+
+
+def _item(row: MessageRow, attempts: list[MessageRow], live: Live | None) -> UserItem | ReplyItem:
+    if row.role != "assistant":
+        return UserItem(row.id, row.text, row.created)
+    number = next((n for n, other in enumerate(attempts, 1) if other.id == row.id), 1)
+    reply = live.fold.reply if live is not None else _stored(row)
+    return ReplyItem(
+        row.id,
+        reply,
+        clean_line(row.model, 40),
+        (number, max(1, len(attempts))),
+        row.state if live is None else state_of(live).text,
+        row.note if live is None else _note(live),
+        row.created,
+    )
+
+
+def _note(live: Live) -> str:
+    if live.outcome is None:
+        return ""
+    remedy = live.problem.remedy if live.problem and live.outcome.end is EndState.FAILED else ""
+    return " — ".join(part for part in (live.outcome.note, remedy) if part)
+
+
+def _stored(row: MessageRow) -> Reply:
+    """The reply as it was projected; its bare text if the projection cannot be read."""
+    try:
+        verdict = Verdict(EndState(row.state), row.note)
+    except ValueError:
+        verdict = None
+    try:
+        return restore(row.parts, verdict)
+    except ValueError:
+        return restore([{"kind": "text", "text": row.text}], verdict)

@@ -1,0 +1,207 @@
+"""A page laid out from top to bottom, as far as anybody looks.
+
+Only items near the screen are read and wrapped; the heights of the others are guesses. So line
+numbers change whenever a guess turns out wrong, and what holds still is the anchor: the line in
+the first row, or, while the reader follows, the end.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+
+from ssechat.tui.markdown import Line
+from ssechat.tui.transcript.page import Anchor, Page, ReplyItem, source_text
+from ssechat.tui.transcript.slices import Look, Stack
+from ssechat.tui.transcript.views import ItemView, view_of
+
+KEEP = 400_000
+"""Characters whose lines are kept for items that are not near the screen."""
+
+
+class Column:
+    """The layout of one page. Lines are numbered from 0 at the top of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.top = 0
+        """The line in the first row of the screen."""
+        self.height = 0
+        """Rows of the screen."""
+        self._look = Look(80)
+        self._views: list[ItemView] = []
+        self._tops = [0]
+        self._index: dict[str, int] = {}
+        self._built: dict[ItemView, None] = {}
+        self._near = range(0)
+        self._first = 0  # the item in the first row
+        self._rev = -1
+        self._seen: object = None
+
+    @property
+    def total(self) -> int:
+        """How many lines the page has, partly guessed."""
+        return self._tops[-1]
+
+    @property
+    def fed(self) -> int:
+        """Characters that have been read for what is kept."""
+        return sum(view.fed for view in self._views)
+
+    @property
+    def at_end(self) -> bool:
+        return self.top + self.height >= self.total
+
+    def stale(self, look: Look) -> bool:
+        """Whether `arrange` would change anything that can be seen."""
+        return self._rev != self.page.rev or self._seen != self._state(look)
+
+    def arrange(self, look: Look, height: int) -> None:
+        """Lay out what the screen of `height` rows shows, and a screen above and below it."""
+        anchor = self._reading(look)
+        self.height = height
+        resized = look.width != self._look.width
+        self._look = look
+        self._update(resized)
+        if not self._views:
+            self.top, self._near = 0, range(0)
+        elif self.page.following or anchor is None:
+            self._from_end()
+        else:
+            self._from_anchor(anchor)
+        self._forget()
+        self._seen = self._state(look)
+
+    def scroll(self, top: int) -> None:
+        """The reader moves: `top` is in the numbering of the last `arrange`."""
+        top = max(0, min(top, self.total - self.height))
+        self.page.following = top + self.height >= self.total
+        if self._views:
+            self.page.anchor = self._anchor(top)
+
+    def rows(self) -> list[Line]:
+        """What the screen shows, from its first row; fewer lines than rows if the page is short."""
+        return self.lines(self.top, self.top + self.height)
+
+    def lines(self, start: int, stop: int) -> list[Line]:
+        """Lines by number, laid out if they are not yet."""
+        lines: list[Line] = []
+        index, at = self._locate(start)
+        while index < len(self._views) and start + len(lines) < stop:
+            stack = self._build(index)
+            wanted = stop - start - len(lines)
+            lines += [stack.line(n) for n in range(at, min(len(stack), at + wanted))]
+            index, at = index + 1, 0
+        return lines
+
+    def thinking_at(self, line: int) -> tuple[str, int, bool] | None:
+        """The thinking part whose header is in this line: item, number, and whether it is open."""
+        if not 0 <= line < self.total:
+            return None
+        index, at = self._locate(line)
+        stack, view = self._build(index), self._views[index]
+        part = stack.part(at) if at < len(stack) else None
+        return None if part is None else (view.item.key, part, view.shows(part))
+
+    def source(self) -> str:
+        """The whole page's text, for a copy."""
+        return "\n\n".join(source_text(item) for item in self.page.items)
+
+    def _state(self, look: Look) -> object:
+        """What the lines near the screen depend on, but for the page's `rev`."""
+        near = [self._views[index] for index in self._near]
+        if any(view.pending for view in near):
+            return object()
+        replies = [view.item.reply.rev for view in near if isinstance(view.item, ReplyItem)]
+        clock = int(look.now) if any(view.ticking for view in near) else 0
+        return replies, look.width, look.thinking, look.hint, clock
+
+    def _reading(self, look: Look) -> Anchor | None:
+        """Where the reader is; thinking does not collapse under their eyes."""
+        anchor = None if self.page.following else self.page.anchor
+        look.reading = anchor and (anchor.key, (anchor.place.group - 1) // 2)
+        return anchor
+
+    def _update(self, resized: bool) -> None:
+        """Take over the page's items, and guess the heights that are not known."""
+        width = self._look.text_width
+        if resized:
+            for index, view in enumerate(self._views):
+                if index not in self._near:
+                    view.drop()
+                    view.estimate(width)
+        if self._rev == self.page.rev:
+            return
+        old = {view.item.key: view for view in self._views}
+        self._views = []
+        for item in self.page.items:
+            known = old.get(item.key)
+            view = known if known and known.fits(item) else view_of(item)
+            if view is not known:
+                view.estimate(width)
+            view.item = item
+            self._views.append(view)
+        kept = set(self._views)
+        self._built = {view: None for view in self._built if view in kept}
+        self._index = {item.key: index for index, item in enumerate(self.page.items)}
+        self._near = range(0)
+        self._rev = self.page.rev
+
+    def _from_end(self) -> None:
+        first, wanted = len(self._views), 2 * self.height
+        while first > 0 and wanted > 0:
+            first -= 1
+            wanted -= len(self._build(first))
+        self._near = range(first, len(self._views))
+        self._count()
+        self.top = max(0, self.total - self.height)
+
+    def _from_anchor(self, anchor: Anchor) -> None:
+        index = self._index.get(anchor.key)
+        if index is None:
+            index, line = min(self._first, len(self._views) - 1), 0
+            above, below = self.height, 2 * self.height - len(self._build(index))
+        else:
+            stack = self._build(index)
+            line = stack.find(anchor.place)
+            above, below = self.height - line, 2 * self.height + line - len(stack)
+        self._first, start, stop = index, index, index + 1
+        while stop < len(self._views) and below > 0:
+            below -= len(self._build(stop))
+            stop += 1
+        while start > 0 and (above > 0 or below > 0):
+            start -= 1
+            above, below = (room - len(self._build(start)) for room in (above, below))
+        self._near = range(start, stop)
+        self._count()
+        self.top = max(0, min(self._tops[index] + line, self.total - self.height))
+
+    def _anchor(self, top: int) -> Anchor:
+        index, at = self._locate(top)
+        guessed = self._views[index].height
+        stack = self._build(index)
+        if len(stack) != guessed:
+            at = at * len(stack) // max(1, guessed)
+        return Anchor(self._views[index].item.key, stack.place(min(at, len(stack) - 1)))
+
+    def _locate(self, line: int) -> tuple[int, int]:
+        """The item that a line is in, and the line's number there."""
+        index = max(0, min(bisect_right(self._tops, line), len(self._views)) - 1)
+        return index, line - self._tops[index]
+
+    def _build(self, index: int) -> Stack:
+        view = self._views[index]
+        self._built[view] = None
+        return view.build(self._look, self.page.toggled, self.page.rev)
+
+    def _count(self) -> None:
+        self._tops = [0, *accumulate(view.height for view in self._views)]
+
+    def _forget(self) -> None:
+        """Let go of what is far away, if it has become much."""
+        near = {self._views[index] for index in self._near}
+        far = [view for view in self._built if view not in near]
+        if sum(view.fed for view in far) > KEEP:
+            for view in far:
+                view.drop()
+                del self._built[view]

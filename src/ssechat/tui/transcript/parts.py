@@ -1,0 +1,128 @@
+"""A reply's parts on the screen: thinking, text, tool calls, and the seams in them."""
+
+from __future__ import annotations
+
+from ssechat.core.reply import Part, PartKind
+from ssechat.core.safe import Cleaner
+from ssechat.tui.markdown import Document, Line, Span, plain
+from ssechat.tui.markdown.spans import line_cells
+from ssechat.tui.transcript import wording
+from ssechat.tui.transcript.page import ReplyItem
+from ssechat.tui.transcript.slices import INDENT, Look, Slice, ThinkingMode, body, fixed
+
+_INNER = (Span("     "),)
+
+
+class PartView:
+    """One part. It remembers how much of it has been read; a part that is not shown is not read."""
+
+    def __init__(self, part: Part, number: int) -> None:
+        self.part = part
+        self.opened = False
+        self._number = number
+        self._head_group, self._body_group = 2 * number + 1, 2 * number + 2
+        self._restart()
+
+    @property
+    def fed(self) -> int:
+        """Characters that have been read."""
+        return self._document.fed
+
+    @property
+    def pending(self) -> bool:
+        """Whether something that is shown has not been read yet."""
+        return self.opened and self._at < self.part.chars
+
+    def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
+        """What the part shows. `last`: no other part follows."""
+        thinking = self.part.kind is PartKind.THINKING
+        growing = item.live and last and self.part.ended is None
+        self.opened = not thinking or self._open(item, look, toggled, growing)
+        if self.opened:
+            self._read(look, done=not item.live or self.part.ended is not None)
+        seams = [wording.seam(seam, live=item.live) for seam in self.part.seams]
+        hidden = thinking and look.thinking is ThinkingMode.HIDE
+        head = [] if hidden else self._head(item, look, growing)
+        if not self.opened:
+            return head + [fixed(self._body_group, [seam]) for seam in seams]
+        indent = INDENT if self.part.kind is PartKind.TEXT else _INNER
+        return head + body(self._body_group, self._document, look, seams, indent)
+
+    def _open(self, item: ReplyItem, look: Look, toggled: bool | None, growing: bool) -> bool:
+        if look.thinking is ThinkingMode.HIDE:
+            return False
+        if toggled is not None:
+            return toggled
+        read = self.opened and look.reading == (item.key, self._number)
+        return look.thinking is ThinkingMode.SHOW or growing or read
+
+    def _head(self, item: ReplyItem, look: Look, growing: bool) -> list[Slice]:
+        if self.part.kind is PartKind.TEXT:
+            return []
+        if self.part.kind is PartKind.TOOL:
+            return [fixed(self._head_group, [tuple(wording.tool_header(self.part))])]
+        tokens = self._tokens(item, look)
+        spans = wording.thinking_header(
+            self.part, opened=self.opened, live=growing, now=look.now, tokens=tokens
+        )
+        line = _justified(spans, look.hint, look.text_width)
+        return [fixed(self._head_group, [line], part=self._number)]
+
+    def _tokens(self, item: ReplyItem, look: Look) -> str:
+        told = item.reply.usage.reasoning
+        parts = [part for part in item.reply.parts if part.kind is PartKind.THINKING]
+        if told is not None and len(parts) == 1:
+            return wording.count(told, estimated=False)
+        return wording.count(look.tokens(self.part.chars), estimated=True)
+
+    def _restart(self) -> None:
+        styles = {PartKind.THINKING: "thinking", PartKind.TOOL: "tool"}
+        style = styles.get(self.part.kind)
+        self._document = Document() if style is None else plain(style)
+        self._cleaner = Cleaner()
+        self._piece = self._offset = self._at = self._seams = 0
+        self._finished = False
+
+    def _read(self, look: Look, *, done: bool) -> None:
+        """Feed what came since the last time into the document, as far as the budget goes."""
+        if self._finished and self._at < self.part.chars:
+            self._restart()  # a part that had ended goes on: after a resume
+        self._mark()
+        while self._at < self.part.chars and look.budget > 0:
+            text = self._next(look.budget)
+            look.budget -= len(text)
+            self._document.feed(self._cleaner.feed(text))
+            self._mark()
+        if done and not self._finished and self._at >= self.part.chars:
+            self._document.feed(self._cleaner.finish())
+            self._document.finish()
+            self._finished = True
+
+    def _mark(self) -> None:
+        while self._seams < len(self.part.seams):
+            if self.part.seams[self._seams].offset > self._at:
+                return
+            self._document.mark()
+            self._seams += 1
+
+    def _next(self, most: int) -> str:
+        """The next `most` characters at most, and none beyond a seam."""
+        if self._seams < len(self.part.seams):
+            most = min(most, self.part.seams[self._seams].offset - self._at)
+        taken: list[str] = []
+        while most > 0 and self._piece < len(self.part.pieces):
+            piece = self.part.pieces[self._piece]
+            text = piece[self._offset : self._offset + most]
+            taken.append(text)
+            self._offset += len(text)
+            self._at += len(text)
+            most -= len(text)
+            if self._offset >= len(piece):
+                self._piece, self._offset = self._piece + 1, 0
+        return "".join(taken)
+
+
+def _justified(spans: list[Span], right: str, width: int) -> Line:
+    """The spans, and `right` at the right edge if there is room."""
+    room = width - line_cells(tuple(spans)) - len(right)
+    return (*spans, Span(" " * room + right, "muted")) if right and room > 2 else tuple(spans)

@@ -1,0 +1,154 @@
+"""How an item's lines are put together without copying them, and found again at another width."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import accumulate
+
+from ssechat.tui.markdown import Document, Line, Span
+from ssechat.tui.markdown.wrap import wrap
+from ssechat.tui.transcript.page import Place
+
+INDENT = (Span("   "),)
+MARGIN = 1
+"""Cells that stay free at the right."""
+
+
+class ThinkingMode(StrEnum):
+    """What becomes of thinking: always shown; shown while it lasts, then one line; not shown."""
+
+    SHOW = "show"
+    COLLAPSE = "collapse"
+    HIDE = "hide"
+
+
+@dataclass
+class Look:
+    """How things are to be laid out now. Widths are in cells, `now` is on the streams' clock."""
+
+    width: int
+    thinking: ThinkingMode = ThinkingMode.COLLAPSE
+    now: float = 0.0
+    hint: str = ""
+    """What stands at the right of a thinking header: the key that changes the mode."""
+    tokens: Callable[[int], int] = lambda chars: -(-chars // 4)
+    budget: int = 1 << 60
+    """How many more characters may be read in this round."""
+    reading: tuple[str, int] | None = None
+    """The thinking part in which the reader is, who has scrolled up: it does not collapse."""
+
+    @property
+    def text_width(self) -> int:
+        return max(8, self.width - len(INDENT[0].text) - MARGIN)
+
+
+@dataclass(slots=True)
+class Slice:
+    """Some of `lines`. If they are a document's, `base` is the first one's number there."""
+
+    group: int
+    lines: Sequence[Line]
+    start: int = 0
+    stop: int = 0
+    indent: Line = INDENT
+    document: Document | None = None
+    base: int = 0
+    part: int | None = None
+    """Set in a header that opens and closes this thinking part when it is clicked."""
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def fixed(
+    group: int, lines: Sequence[Line], *, indent: Line = INDENT, part: int | None = None
+) -> Slice:
+    return Slice(group, lines, 0, len(lines), indent, part=part)
+
+
+def blank(group: int) -> Slice:
+    return fixed(group, [()], indent=())
+
+
+def header(spans: list[Span], look: Look) -> Slice:
+    """An item's first line; a long one wraps."""
+    first, *rest = wrap(spans, max(8, look.width - MARGIN))
+    return fixed(0, [first, *(INDENT + line for line in rest)], indent=())
+
+
+def body(
+    group: int, document: Document, look: Look, inserts: Sequence[Line] = (), indent: Line = INDENT
+) -> list[Slice]:
+    """A document's lines, with one line more after each of its marks."""
+    width = look.text_width - len(indent[0].text) + len(INDENT[0].text)
+    lines = document.lines(width)
+    slices: list[Slice] = []
+    at = 0
+    for mark, insert in zip([*document.marks(width)], inserts, strict=False):
+        if mark > at:
+            slices.append(Slice(group, lines, at, mark, indent, document, at))
+            at = mark
+        inserted = wrap(list(insert), width)
+        slices.append(Slice(group, inserted, 0, len(inserted), indent, None, at))
+    if at < len(lines):
+        slices.append(Slice(group, lines, at, len(lines), indent, document, at))
+    return slices
+
+
+class Stack:
+    """Slices one below the other."""
+
+    def __init__(self, slices: list[Slice]) -> None:
+        self._slices = slices
+        self._ends = list(accumulate(map(len, slices)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def line(self, number: int) -> Line:
+        slice_, at = self._at(number)
+        return slice_.indent + slice_.lines[at]
+
+    def part(self, number: int) -> int | None:
+        """The thinking part whose header stands in this line."""
+        return self._at(number)[0].part
+
+    def place(self, number: int) -> Place:
+        slice_, at = self._at(number)
+        if slice_.document is None:
+            return Place(slice_.group, -1, at, len(slice_))
+        return Place(slice_.group, *slice_.document.place(slice_.base + at - slice_.start))
+
+    def find(self, place: Place) -> int:
+        """The line at a place; if that is not shown any more, the first one after it."""
+        start = 0
+        found: int | None = None
+        for slice_, end in zip(self._slices, self._ends, strict=True):
+            if slice_.group > place.group and found is None:
+                return start
+            if slice_.group == place.group:
+                at = self._within(slice_, place)
+                if at is not None and 0 <= at < len(slice_):
+                    return start + at
+                found = start if found is None or (at is not None and at > 0) else found
+            elif found is not None:
+                break
+            start = end
+        return max(0, len(self) - 1) if found is None else found
+
+    @staticmethod
+    def _within(slice_: Slice, place: Place) -> int | None:
+        if slice_.document is None:
+            return place.line if place.block < 0 else None
+        if place.block < 0:
+            return None
+        return slice_.document.find(place.block, place.line, place.of) - slice_.base
+
+    def _at(self, number: int) -> tuple[Slice, int]:
+        index = bisect_right(self._ends, number)
+        before = self._ends[index - 1] if index else 0
+        slice_ = self._slices[index]
+        return slice_, slice_.start + number - before

@@ -1,0 +1,203 @@
+"""Items on the screen: each builds its lines when it comes near, and lets go of them later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ssechat.core.reply import PartKind
+from ssechat.core.safe import clean
+from ssechat.tui.markdown import Document, Span, plain
+from ssechat.tui.markdown.spans import line_cells
+from ssechat.tui.transcript import wording
+from ssechat.tui.transcript.page import Item, NoteItem, ReplyItem, UserItem
+from ssechat.tui.transcript.parts import PartView
+from ssechat.tui.transcript.slices import (
+    INDENT,
+    Look,
+    Slice,
+    Stack,
+    blank,
+    body,
+    fixed,
+    header,
+)
+
+Toggled = Mapping[tuple[str, int], bool]
+
+_CARET = Span("▊", "caret")
+_END = 1 << 30  # the group of what stands below all parts
+
+
+class ItemView:
+    """One item. `height` is estimated, in lines, until `build` has measured it."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.height = 0
+        self.stack: Stack | None = None
+        self._stamp: object = None
+
+    @property
+    def fed(self) -> int:
+        """Characters read for the lines that are kept."""
+        return 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the budget ended before the text did."""
+        return False
+
+    @property
+    def ticking(self) -> bool:
+        """Whether the item changes by the clock alone."""
+        return False
+
+    def shows(self, part: int) -> bool:
+        """Whether this thinking part is open."""
+        return False
+
+    def fits(self, item: Item) -> bool:
+        """Whether this view can go on with `item`, a new version of its own."""
+        return type(item) is type(self.item)
+
+    def estimate(self, width: int) -> None:
+        """Guess the height, from nothing but the number of characters."""
+        raise NotImplementedError
+
+    def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
+        raise NotImplementedError
+
+    def build(self, look: Look, toggled: Toggled, rev: int) -> Stack:
+        """The item's lines, with a blank one after them; `rev` is the page's."""
+        stamp = (rev, look.width, look.thinking, look.hint, look.reading, self._version())
+        if self.stack is None or stamp != self._stamp or self.pending or self.ticking:
+            self.stack = Stack([*self.slices(look, toggled), blank(_END)])
+            self.height = len(self.stack)
+            self._stamp = stamp
+        return self.stack
+
+    def drop(self) -> None:
+        """Let go of the lines, but remember how many they were."""
+        self.stack = None
+
+    def _version(self) -> object:
+        return self.item
+
+
+def view_of(item: Item) -> ItemView:
+    return ReplyView(item) if isinstance(item, ReplyItem) else TextView(item)
+
+
+class TextView(ItemView):
+    """What the user or the app said: shown literally."""
+
+    item: UserItem | NoteItem
+
+    def __init__(self, item: UserItem | NoteItem) -> None:
+        super().__init__(item)
+        self._document: Document | None = None
+
+    @property
+    def fed(self) -> int:
+        return self._document.fed if self._document else 0
+
+    def estimate(self, width: int) -> None:
+        lines = self.item.text.count("\n") + len(self.item.text) // max(8, width)
+        self.height = lines + 1 + (2 if isinstance(self.item, UserItem) else 1)
+
+    def fits(self, item: Item) -> bool:
+        return super().fits(item) and not isinstance(item, ReplyItem) and item == self.item
+
+    def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
+        if self._document is None:
+            self._document = plain()
+            self._document.feed(clean(self.item.text))
+            self._document.finish()
+        text = body(2, self._document, look)
+        if isinstance(self.item, UserItem):
+            return [header(wording.user_header(self.item), look), *text]
+        return _beside(wording.note_mark(self.item), text)
+
+    def drop(self) -> None:
+        super().drop()
+        self._document = None
+
+
+class ReplyView(ItemView):
+    """An answer, perhaps still growing."""
+
+    item: ReplyItem
+
+    def __init__(self, item: ReplyItem) -> None:
+        super().__init__(item)
+        self._parts: list[PartView] = []
+
+    @property
+    def fed(self) -> int:
+        return sum(part.fed for part in self._parts)
+
+    @property
+    def pending(self) -> bool:
+        return any(part.pending for part in self._parts)
+
+    @property
+    def ticking(self) -> bool:
+        if not self.item.live or not self.item.reply.parts:
+            return False
+        last = self.item.reply.parts[-1]
+        return last.kind is PartKind.THINKING and last.ended is None
+
+    def shows(self, part: int) -> bool:
+        return part < len(self._parts) and self._parts[part].opened
+
+    def fits(self, item: Item) -> bool:
+        return isinstance(item, ReplyItem) and item.reply is self.item.reply
+
+    def estimate(self, width: int) -> None:
+        chars = sum(part.chars for part in self.item.reply.parts if part.kind is PartKind.TEXT)
+        self.height = 3 + chars * 3 // (2 * max(8, width))
+
+    def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
+        parts = self.item.reply.parts
+        for number in range(len(self._parts), len(parts)):
+            self._parts.append(PartView(parts[number], number))
+        slices = [header(wording.reply_header(self.item), look)]
+        loose = False
+        for number, view in enumerate(self._parts):
+            last = number == len(parts) - 1
+            shown = view.slices(self.item, look, toggled.get((self.item.key, number)), last)
+            if loose and shown:
+                slices.append(blank(2 * number + 1))
+            slices += shown
+            loose = view.opened if shown else loose
+        return [*slices, *self._caret(slices, look)] if self.item.live else slices
+
+    def drop(self) -> None:
+        super().drop()
+        self._parts.clear()
+
+    def _caret(self, slices: list[Slice], look: Look) -> list[Slice]:
+        """The caret at the end of the last line, which makes way, or in a line of its own."""
+        last = slices[-1]
+        if last.document is None or not len(last):
+            return [fixed(_END, [(_CARET,)])]
+        line = last.lines[last.stop - 1]
+        if line_cells(last.indent + line) >= look.text_width + len(INDENT[0].text):
+            return [fixed(_END, [(_CARET,)], indent=last.indent)]
+        last.stop -= 1
+        base = last.base + last.stop - last.start
+        ended = Slice(last.group, [(*line, _CARET)], 0, 1, last.indent, last.document, base)
+        return [ended]
+
+    def _version(self) -> object:
+        return self.item, self.item.reply.rev
+
+
+def _beside(mark: Span, text: list[Slice]) -> list[Slice]:
+    """The text, with a mark in place of its first line's indentation."""
+    if not text:
+        return [fixed(1, [(mark,)], indent=())]
+    first = fixed(1, [(mark, *text[0].lines[0])], indent=())
+    text[0].start += 1
+    text[0].base += 1
+    return [first, *text]

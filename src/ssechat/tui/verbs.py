@@ -1,0 +1,225 @@
+"""What each action does to the app. The registry (`actions`) names them; keys lead here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from ssechat.core.errors import Problem
+from ssechat.core.safe import clean
+from ssechat.settings import Profile
+from ssechat.tui.editor import edit
+from ssechat.tui.screens.help import Help
+from ssechat.tui.screens.history import History
+from ssechat.tui.screens.models import Models
+
+if TYPE_CHECKING:
+    from ssechat.tui.app import SsechatApp
+
+Verb = Callable[["SsechatApp"], Awaitable[None]]
+
+_THINKING = ("show", "collapse", "hide")
+
+
+async def send(app: SsechatApp) -> None:
+    composer = app.composer
+    text = composer.text.strip()
+    if not text:
+        return
+    app.transcript.action_end()
+    before = composer.text
+    app.desk.tab.draft = before
+    app.run_worker(_send(app, text, before), exit_on_error=False)
+
+
+async def _send(app: SsechatApp, text: str, draft: str) -> None:
+    tab = app.desk.tab
+    if await app.desk.send(text):
+        tab.draft = ""
+        if app.desk.tab is tab and app.composer.text == draft:
+            app.composer.sent(text)
+        else:
+            app.composer.keep(text)
+        app.show_tab()
+
+
+async def newline(app: SsechatApp) -> None:
+    app.composer.insert("\n")
+
+
+async def stop(app: SsechatApp) -> None:
+    app.desk.stop()
+
+
+async def clear(app: SsechatApp) -> None:
+    """Copy a selection, else clear the draft, else stop, else say how to quit."""
+    composer = app.composer
+    selected = composer.selected_text or app.screen.get_selected_text()
+    if selected:
+        app.copy_to_clipboard(selected)
+        app.say("copied")
+    elif composer.text:
+        composer.keep(composer.text)
+        composer.set_text("")
+        app.say("draft cleared; up brings it back")
+    elif not app.desk.stop():
+        app.say("ctrl+q quits; nothing is lost")
+
+
+async def retry(app: SsechatApp) -> None:
+    app.run_worker(_then_show(app, app.desk.retry()), exit_on_error=False)
+
+
+async def previous_attempt(app: SsechatApp) -> None:
+    await _then_show(app, app.desk.turn(-1))
+
+
+async def next_attempt(app: SsechatApp) -> None:
+    await _then_show(app, app.desk.turn(1))
+
+
+async def resume(app: SsechatApp) -> None:
+    await _then_show(app, app.desk.resume())
+
+
+async def _then_show(app: SsechatApp, work: Awaitable[None]) -> None:
+    await work
+    app.show_tab()
+
+
+async def edit_draft(app: SsechatApp) -> None:
+    """Write the message in $VISUAL or $EDITOR."""
+    try:
+        with app.suspend():
+            text = await edit(app.composer.text)
+    except Problem as problem:
+        app.say(" — ".join(str(problem).splitlines()), "error")
+    else:
+        app.composer.set_text(clean(text))
+    app.refresh(layout=True)
+
+
+async def copy(app: SsechatApp) -> None:
+    leaf = app.desk.tab.leaf
+    live = app.desk.tab.live
+    text = live.fold.reply.answer if live else leaf.text if leaf else ""
+    if text:
+        app.copy_to_clipboard(text)
+        app.say(f"copied {len(text):,} characters")
+    else:
+        app.say("there is no answer to copy yet", "warning")
+
+
+async def new_tab(app: SsechatApp) -> None:
+    app.desk.new()
+    app.show_tab()
+
+
+async def close_tab(app: SsechatApp) -> None:
+    if app.composer.text:
+        app.composer.keep(app.composer.text)
+    app.desk.close()
+    app.show_tab()
+
+
+async def next_tab(app: SsechatApp) -> None:
+    app.desk.go((app.desk.active + 1) % len(app.desk.tabs))
+    app.show_tab()
+
+
+async def previous_tab(app: SsechatApp) -> None:
+    app.desk.go((app.desk.active - 1) % len(app.desk.tabs))
+    app.show_tab()
+
+
+async def history(app: SsechatApp) -> None:
+    async def opened(conversation_id: str | None) -> None:
+        if conversation_id is not None:
+            await app.desk.open(conversation_id)
+            app.show_tab()
+
+    app.push_screen(History(app.session.journal), opened)
+
+
+async def model(app: SsechatApp) -> None:
+    def chosen(profile: Profile | None) -> None:
+        if profile is not None:
+            app.desk.choose(profile)
+            app.show_tab()
+
+    profiles = await app.session.profiles()
+    current = app.desk.tab.profile
+    app.push_screen(Models(profiles, current or profiles[-1], app.session.models), chosen)
+
+
+async def thinking(app: SsechatApp) -> None:
+    modes = list(_THINKING)
+    mode = modes[(modes.index(app.transcript.thinking_mode) + 1) % len(modes)]
+    app.transcript.thinking_mode = mode
+    app.say(f"thinking: {mode}")
+
+
+async def page_up(app: SsechatApp) -> None:
+    app.transcript.action_page_up()
+
+
+async def page_down(app: SsechatApp) -> None:
+    app.transcript.action_page_down()
+
+
+async def to_end(app: SsechatApp) -> None:
+    app.transcript.action_end()
+
+
+async def to_start(app: SsechatApp) -> None:
+    app.transcript.action_home()
+
+
+async def redraw(app: SsechatApp) -> None:
+    app.refresh(layout=True)
+
+
+async def palette(app: SsechatApp) -> None:
+    app.action_command_palette()
+
+
+async def show_help(app: SsechatApp) -> None:
+    app.push_screen(Help(app.keymap))
+
+
+async def quit_app(app: SsechatApp) -> None:
+    """Quit; ask for a second press where that would cut an answer, or leave it unsaved."""
+    if not app.quitting and (warning := app.desk.quit_warning()):
+        app.quitting = True
+        app.say(warning, "warning")
+        return
+    app.exit(0)
+
+
+VERBS: dict[str, Verb] = {
+    "chat.send": send,
+    "chat.newline": newline,
+    "chat.stop": stop,
+    "chat.retry": retry,
+    "chat.previous": previous_attempt,
+    "chat.next": next_attempt,
+    "chat.resume": resume,
+    "chat.edit": edit_draft,
+    "chat.copy": copy,
+    "tab.new": new_tab,
+    "tab.close": close_tab,
+    "tab.next": next_tab,
+    "tab.previous": previous_tab,
+    "app.history": history,
+    "app.model": model,
+    "view.thinking": thinking,
+    "view.page_up": page_up,
+    "view.page_down": page_down,
+    "view.end": to_end,
+    "view.start": to_start,
+    "view.redraw": redraw,
+    "app.palette": palette,
+    "app.help": show_help,
+    "app.clear": clear,
+    "app.quit": quit_app,
+}

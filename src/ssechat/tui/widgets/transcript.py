@@ -1,0 +1,258 @@
+"""The transcript: a whole conversation in one widget, drawn line by line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import ClassVar
+from weakref import WeakKeyDictionary
+
+from rich.segment import Segment
+from textual import events
+from textual.cache import LRUCache
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from ssechat.tui.markdown import Line
+from ssechat.tui.markdown.spans import line_text
+from ssechat.tui.transcript.column import Column
+from ssechat.tui.transcript.page import Page
+from ssechat.tui.transcript.slices import INDENT, Look, ThinkingMode
+from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
+
+BUDGET = 48_000
+"""Characters that one `pull` reads at most; what is left waits for the next one."""
+
+
+class Transcript(ScrollView, can_focus=False):
+    """Shows a `Page`. The app binds one by `show`, and calls `pull` to paint what is new."""
+
+    ALLOW_SELECT = True
+    COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
+    DEFAULT_CSS = CSS
+
+    @dataclass
+    class FollowingChanged(Message):
+        """The reader left the end, or is back there."""
+
+        transcript: Transcript
+        following: bool
+
+        @property
+        def control(self) -> Transcript:
+            return self.transcript
+
+    def __init__(
+        self,
+        page: Page | None = None,
+        *,
+        thinking: ThinkingMode = ThinkingMode.COLLAPSE,
+        thinking_hint: str = "",
+        now: Callable[[], float] = time.monotonic,
+        tokens: Callable[[int], int] | None = None,
+        id: str | None = None,
+    ) -> None:
+        """`now` is the clock of the streams; `tokens` estimates tokens from characters;
+        `thinking_hint` names the key that changes the mode."""
+        super().__init__(id=id)
+        self.thinking_hint = thinking_hint
+        self._thinking = thinking
+        self._now = now
+        self._tokens = tokens
+        self._columns: WeakKeyDictionary[Page, Column] = WeakKeyDictionary()
+        self._page = page or Page()
+        self._told = True
+        self._placing = False
+        self._placed_at = Size(0, 0)
+        self._rows: list[Line] = []
+        self._strips: LRUCache[Line, Strip] = LRUCache(512)
+        self._palette: Palette | None = None
+
+    @property
+    def page(self) -> Page:
+        return self._page
+
+    @property
+    def following(self) -> bool:
+        """Whether the reader is at the end and stays there."""
+        return self._page.following
+
+    @property
+    def thinking_mode(self) -> ThinkingMode:
+        return self._thinking
+
+    @thinking_mode.setter
+    def thinking_mode(self, mode: ThinkingMode) -> None:
+        self._thinking = mode
+        self._page.toggled.clear()
+        self._place()
+
+    def show(self, page: Page) -> None:
+        """Bind another page. Where its reader was, and whether they followed, is on the page."""
+        self._page = page
+        self._place(repaint=True)
+
+    def pull(self) -> bool:
+        """Take over what has changed, and repaint those rows. False if there was nothing."""
+        if not self._column.stale(self._look()) and self.size == self._placed_at:
+            return False
+        self._place()
+        return True
+
+    def invalidate(self) -> None:
+        """Draw everything anew: after a change of theme, or when the terminal may be wrong."""
+        self._palette = None
+        self._strips.clear()
+        self._place(repaint=True)
+
+    def toggle_thinking(self, key: str, part: int, opened: bool) -> None:
+        """Open or close one thinking part; the first row stays where it is."""
+        column = self._column
+        column.scroll(column.top)
+        following, self._page.following = self._page.following, False
+        self._page.toggle(key, part, opened)
+        self._place()
+        self._page.following = following and column.at_end
+        self._tell()
+
+    def follow(self) -> None:
+        """Go to the end and stay there."""
+        self._page.following = True
+        self._place()
+
+    def scroll_to(self, x: float | None = None, y: float | None = None, **options: object) -> None:
+        """As in a ScrollView, but at once: there is no line to animate through between guesses."""
+        super().scroll_to(x, y, animate=False)
+
+    def scroll_end(self, **options: object) -> None:
+        self.follow()
+
+    def scroll_home(self, **options: object) -> None:
+        self.scroll_to(y=0)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._placing or self.size != self._placed_at:
+            return  # ours, or Textual's clamping before a resize has reached us
+        self._column.scroll(round(new_value))
+        self._place()
+
+    def render_line(self, y: int) -> Strip:
+        line = self._rows[y] if y < len(self._rows) else ()
+        number = round(self.scroll_y) + y
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(number)):
+            return self._selected(line, *span).apply_offsets(0, number)
+        return self._strip(line).apply_offsets(0, number)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected lines without their indentation; the texts themselves if all is selected."""
+        column = self._column
+        if selection.start is None and selection.end is None:
+            return column.source(), "\n"
+        first = column.top if selection.start is None else selection.start.y
+        last = column.top + column.height - 1 if selection.end is None else selection.end.y
+        texts: list[str] = []
+        for number, line in enumerate(column.lines(first, last + 1), first):
+            start, end = selection.get_span(number) or (0, -1)
+            text = line_text(line)[start : None if end < 0 else end]
+            texts.append(text.removeprefix(INDENT[0].text).rstrip())
+        return "\n".join(texts), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._palette = None
+        self._strips.clear()
+
+    def on_resize(self) -> None:
+        self._place(repaint=True)
+
+    def on_click(self, event: events.Click) -> None:
+        found = self._column.thinking_at(round(self.scroll_y) + event.y)
+        if found and not self.text_selection:
+            key, part, opened = found
+            self.toggle_thinking(key, part, not opened)
+
+    @property
+    def _column(self) -> Column:
+        column = self._columns.get(self._page)
+        if column is None:
+            column = self._columns[self._page] = Column(self._page)
+        return column
+
+    def _look(self) -> Look:
+        look = Look(self.size.width, self._thinking, self._now(), self.thinking_hint, budget=BUDGET)
+        if self._tokens is not None:
+            look.tokens = self._tokens
+        return look
+
+    def _place(self, *, repaint: bool = False) -> None:
+        """Lay out what the screen shows, scroll there, and repaint the rows that differ."""
+        if not self.size.area:
+            return
+        column = self._column
+        self._placing = True
+        column.arrange(self._look(), self.size.height)
+        old, self._rows = self._rows, column.rows()
+        size = Size(self.size.width, max(column.total, 1))
+        if size != self.virtual_size:
+            self.virtual_size = size
+        scrolled = round(self.scroll_y) != column.top
+        self.scroll_target_y = self.scroll_y = column.top
+        self._placing = False
+        self._placed_at = self.size
+        if repaint:
+            self.refresh()
+        elif not scrolled:
+            self._repaint(old)
+        self._tell()
+
+    def _repaint(self, old: list[Line]) -> None:
+        """Refresh the rows that are not what they were."""
+        height, rows = self.size.height, self._rows
+        count = max(len(old), len(rows))
+        changed = (y for y in range(min(count, height)) if old[y : y + 1] != rows[y : y + 1])
+        for _, run in groupby(enumerate(changed), lambda pair: pair[1] - pair[0]):
+            ys = [y for _, y in run]
+            self.refresh(Region(0, ys[0], self.size.width, len(ys)))
+
+    def _tell(self) -> None:
+        if self._told != self._page.following:
+            self._told = self._page.following
+            self.post_message(self.FollowingChanged(self, self._told))
+
+    def _strip(self, line: Line) -> Strip:
+        strip = self._strips.get(line)
+        if strip is None:
+            strip = self._draw(line)
+            self._strips[line] = strip
+        return strip
+
+    def _draw(self, line: Line) -> Strip:
+        if self._palette is None:
+            self._palette = Palette(self, self.get_component_rich_style)
+        palette = self._palette
+        strip = Strip([Segment(text, palette[names]) for text, names in line])
+        return strip.adjust_cell_length(self.size.width, palette.base)
+
+    def _selected(self, line: Line, start: int, end: int) -> Strip:
+        """A line with a selection on the characters from `start` to `end` (-1: all that follow)."""
+        length = len(line_text(line))
+        strip = self._strip(line)
+        left, middle, right = strip.divide(
+            [
+                strip.index_to_cell_position(min(start, length)),
+                strip.index_to_cell_position(length if end < 0 else min(end, length)),
+                strip.cell_length,
+            ]
+        )
+        style = self.screen.get_component_rich_style("screen--selection")
+        return Strip.join([left, middle.apply_style(style), right])

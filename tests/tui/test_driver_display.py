@@ -1,0 +1,107 @@
+"""Which frames are painted, on a terminal that takes them and on one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from textual.app import ComposeResult
+from textual.geometry import Region
+from textual.widgets import Static
+
+from ssechat.tui.driver import SsechatDriver
+from ssechat.tui.driver_display import GatedDisplay
+
+
+class App(GatedDisplay[None]):
+    """Two lines, which a test paints at will."""
+
+    def compose(self) -> ComposeResult:
+        yield Static("first\nsecond")
+
+    def paint(self, *, complete: bool) -> None:
+        compositor = self.screen._compositor
+        compositor._dirty_regions = {Region(0, 0, 80, 24 if complete else 1)}
+        self._display(self.screen, compositor.render_update())
+
+
+class Line:
+    """A pseudo-terminal that is read when the test says so."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        self.driver: SsechatDriver
+
+    def stall(self) -> None:
+        self.driver.write("." * 1_000_000)
+        assert self.driver.backlog
+
+    def read(self, until: str = "") -> str:
+        """What was written, at least up to `until`, without what stalled the line."""
+        text = ""
+        while (
+            self.driver.backlog or until not in text or select.select([self.master], [], [], 0)[0]
+        ):
+            text += os.read(self.master, 1_000_000).decode()
+        return text.strip(".")
+
+    def _readable(self) -> bool:
+        return bool(select.select([self.master], [], [], 0)[0])
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line()
+    yield line
+    os.close(line.master)
+    os.close(line.slave)
+
+
+@pytest.fixture
+async def app(line: Line, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
+    """A running app that paints on the line; all but its output stays headless."""
+    monkeypatch.setattr("ssechat.tui.driver.STDERR", line.slave)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)}
+    app = App()
+    async with app.run_test(size=(80, 24)):
+        headless = app._driver
+        app._driver = line.driver = SsechatDriver(app)
+        line.driver._open_output()
+        yield app
+        app._driver = headless
+        line.driver.close()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+async def test_a_terminal_that_keeps_up_gets_every_frame(app: App, line: Line) -> None:
+    assert app.can_paint
+    app.paint(complete=False)
+    assert "first" in line.read()
+
+
+async def test_after_a_skipped_frame_only_a_complete_one_will_do(app: App, line: Line) -> None:
+    line.stall()
+    assert not app.can_paint
+    app.paint(complete=False)
+    assert line.read() == ""
+    app.paint(complete=False)
+    assert line.read() == ""
+    app.paint(complete=True)
+    assert "second" in line.read()
+    app.paint(complete=False)
+    assert "first" in line.read()
+
+
+async def test_once_the_terminal_caught_up_the_app_repaints_by_itself(app: App, line: Line) -> None:
+    line.stall()
+    app.paint(complete=False)
+    assert "first" in await asyncio.to_thread(line.read, until="second")
+
+
+def test_without_our_driver_every_change_can_be_painted() -> None:
+    assert App().can_paint
