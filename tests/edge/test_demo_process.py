@@ -111,7 +111,7 @@ def test_a_signal_ends_it_quickly_with_status_0(number):
         began = time.monotonic()
         server.process.send_signal(number)
         assert server.process.wait(10) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert len(frames(response)) < 10
         assert server.errors() == ""
 

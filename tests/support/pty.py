@@ -194,7 +194,8 @@ class PtyProgram:
     def kill(self, number: signal.Signals) -> None:
         with self._changed:
             if self._status is None:
-                os.kill(self.pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
 
     def restored(self) -> bool:
         """Whether the terminal is as a shell wants it; `unrestored` says what is not."""
@@ -250,20 +251,21 @@ class PtyProgram:
 
     def _read(self) -> None:
         """Be the terminal until the program closed it, or we do."""
-        reading = True
-        while reading:
+        try:
+            while self._read_some():
+                pass
+        finally:
             with self._changed:
-                self._changed.wait_for(lambda: not self._frozen)
-            readable, _, _ = select.select([self._master, self._wake_reader], [], [])
-            with self._changed:
-                if self._wake_reader in readable:
-                    reading = False
-                elif not self._frozen:
-                    reading = self._take_output()
+                os.close(self._master)
+                self._master = -1
+                self._changed.notify_all()
+
+    def _read_some(self) -> bool:
         with self._changed:
-            os.close(self._master)
-            self._master = -1
-            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._frozen)
+        readable, _, _ = select.select([self._master, self._wake_reader], [], [])
+        with self._changed:
+            return self._wake_reader not in readable and (self._frozen or self._take_output())
 
     def _take_output(self) -> bool:
         """Read what there is. False at the end: Linux reports it as an error, macOS as no data."""
@@ -277,6 +279,7 @@ class PtyProgram:
         self._terminal.feed(data)
         replies = self._terminal.take_replies()
         if replies and self._answers:
-            os.write(self._master, replies)
+            with suppress(BlockingIOError):  # the program reads nothing
+                os.write(self._master, replies)
         self._changed.notify_all()
         return bool(data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.segment import Segment
@@ -32,3 +34,11 @@ async def until(pilot: Pilot[Any], true: Callable[[], bool], tries: int = 100) -
         if true():
             return
     raise AssertionError("it never came true")
+
+
+def check_golden(file: Path, app: App[Any]) -> None:
+    """Compare the screen with a file; with UPDATE_GOLDENS=1 in the environment, write the file."""
+    text = "\n".join(rows(app)).rstrip() + "\n"
+    if os.environ.get("UPDATE_GOLDENS"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ times a second), `d` logs the screen as Textual has it, `c` crashes, `h` hangs, 
 
     ticking       tick from the start        hang-end      never come back from the end
     stock         use Textual's own driver   hang-flush    never come back from the flush
-    wordy         say much after the end
+    wordy         say much after the end     fail-flush    raise an error in the flush
 """
 
 from __future__ import annotations
@@ -80,6 +80,8 @@ class TinyApp(GatedDisplay[None]):
 
     async def _flush(self) -> None:
         self._note(flushed=True)
+        if "fail-flush" in self._options:
+            raise OSError("no space left")
         if "hang-flush" in self._options:
             await asyncio.sleep(60)
 

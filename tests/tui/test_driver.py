@@ -84,6 +84,15 @@ def test_a_signal_flushes_then_restores_and_exits(
     assert [next(iter(event)) for event in events] == ["flushed", "late"]
 
 
+def test_a_flush_that_fails_does_not_keep_the_app_alive(tmp_path: Path) -> None:
+    with tiny(tmp_path, "fail-flush") as program:
+        start(program)
+        program.kill(signal.SIGTERM)
+        assert program.wait(2.5) == 143
+        assert program.unrestored() == []
+        assert b"Traceback" not in program.raw
+
+
 @pytest.mark.parametrize("where", ["a handler", "the flush", "the end"])
 def test_what_hangs_is_cut_short_by_a_signal(tmp_path: Path, where: str) -> None:
     options = {"the flush": ["hang-flush"], "the end": ["hang-end"]}.get(where, [])

@@ -71,11 +71,13 @@ def test_raw_bytes_arrive_as_the_keys_and_pastes_they_are(tmp_path: Path) -> Non
         program.wait_for("last=enter")
         program.send(pasted("\x1b\r").encode())
         program.wait_for("last=paste")
+        program.send(b"\xffz")
+        program.wait_for("last=z")
         program.send(b"q")
         assert program.wait() == 0
     inputs = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     keys = [entry["key"] for entry in inputs if "key" in entry]
-    assert keys == [*KEYS.values(), "escape", "enter", "q"]
+    assert keys == [*KEYS.values(), "escape", "enter", "replacement_character", "z", "q"]
     assert [entry["paste"] for entry in inputs if "paste" in entry] == ["\x1b\r"]
 
 
@@ -95,9 +97,7 @@ def test_a_paste_that_begins_after_an_escape_key_is_a_paste() -> None:
     assert fed("\x1b", pasted("x"), "\x1b\r") == ["escape", "[x]", "alt+enter"]
 
 
-def test_what_looks_like_a_paste_after_the_escape_key_timed_out_is_typing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_looks_like_a_paste_after_the_escape_key_timed_out_is_typing() -> None:
     parser = KeyParser()
     assert said(list(parser.feed("\x1b"))) == []
     parser._timeout_time = 0.0

@@ -19,6 +19,7 @@ _BEAT = 15.0
 _STALL_BEAT = 1.0
 _RETRY = 1000
 _BURST = 64
+_FLUSH = 0.1
 
 
 class Reader(Response):
@@ -130,7 +131,10 @@ class Reader(Response):
             self._transport.close()
             return True
         if self._due(number in asked.reset, "reset"):
-            _reset(self._transport)
+            # A reset throws away what the kernel has not sent yet.
+            await asyncio.sleep(_FLUSH)
+            if not self._transport.is_closing():
+                _reset(self._transport)
             return True
         return False
 

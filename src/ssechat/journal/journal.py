@@ -37,10 +37,6 @@ class Journal(Library):
             lease = await asyncio.to_thread(Lease.current)
         return cls(await Database.open(path), lease)
 
-    @property
-    def file(self) -> Path:
-        return self._database.path
-
     async def flush(self) -> None:
         """Return once all writes asked for so far are committed or have failed."""
         await self._database.flush()

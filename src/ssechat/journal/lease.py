@@ -79,7 +79,7 @@ def start_from_proc(pid: int) -> str:
 
 def start_from_ps(pid: int) -> str:
     """The date of the start, to the second, from POSIX ps."""
-    state, _, start = _output("ps", "-o", "stat=,lstart=", "-p", str(pid)).partition(" ")
+    state, _, start = _output("ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)).partition(" ")
     return "" if state.startswith("Z") else _word(start)
 
 

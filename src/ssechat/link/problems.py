@@ -28,6 +28,9 @@ REMEDIES = {
     429: "wait a little, then try again",
 }
 
+_CLOSED = ("peer ", "Server disconnected")
+"""How h11 and httpcore begin to say that a connection was closed too early."""
+
 
 class Futile(LinkProblem):
     """No connection, and trying again at once would not help."""
@@ -85,13 +88,13 @@ def unreachable(error: Exception, where: str, proxy: str = "") -> LinkProblem:
 def unanswered(error: Exception, where: str) -> LinkProblem:
     """The request began to leave, but no response came: it may have been carried out."""
     words = str(error)
-    if "location header" in words:
+    if words.startswith("Invalid URL in location header"):
         return LinkProblem(
             f"{where} redirects to an address that is none",
             kind="content",
             remedy="set base_url to the address that the server really has",
         )
-    if "disconnected" in words or not isinstance(error, httpx.RemoteProtocolError):
+    if words.startswith(_CLOSED) or not isinstance(error, httpx.RemoteProtocolError):
         return LinkProblem(
             f"{where} closed the connection without an answer", kind="lost", remedy="try again"
         )
@@ -105,10 +108,9 @@ def unanswered(error: Exception, where: str) -> LinkProblem:
 
 def lost(error: Exception) -> LinkProblem:
     """The connection ended in mid-stream."""
-    words = str(error)
     if isinstance(error, httpx.NetworkError):
         title = "the connection was reset"
-    elif "incomplete" in words or "without sending" in words:
+    elif str(error).startswith(_CLOSED):
         title = "the connection was cut"
     else:
         title = "the server broke the rules of HTTP"

@@ -22,6 +22,7 @@ from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.driver_display import GatedDisplay
 from ssechat.tui.driver_signals import install_signals
 from ssechat.tui.tab import Tab
+from ssechat.tui.transcript.slices import ThinkingMode
 from ssechat.tui.verbs import VERBS
 from ssechat.tui.welcome import welcome
 from ssechat.tui.widgets.composer import Composer
@@ -34,7 +35,7 @@ _GLANCE = 1 / 4  # s between looks at figures and badges
 _SAVE = 2.0  # s between looks at drafts
 
 
-class SsechatApp(GatedDisplay[int]):
+class SsechatApp(GatedDisplay[int], inherit_bindings=False):
     """The full-screen app on an open session. Exits with a code; says nothing on the terminal."""
 
     CSS = """
@@ -61,7 +62,7 @@ class SsechatApp(GatedDisplay[int]):
     def compose(self) -> ComposeResult:
         yield TabStrip()
         yield Transcript()
-        yield Composer()
+        yield Composer(self.take_key)
         yield StatusBar()
 
     @property
@@ -82,7 +83,7 @@ class SsechatApp(GatedDisplay[int]):
         install_signals(self, self.save)
 
     async def on_mount(self) -> None:
-        self.transcript.thinking_mode = self.session.settings.ui.thinking
+        self.transcript.thinking_mode = ThinkingMode(self.session.settings.ui.thinking)
         self.composer.remember(await self.session.journal.prompts())
         await self.desk.restore()
         self.show_tab()
@@ -111,7 +112,7 @@ class SsechatApp(GatedDisplay[int]):
         await self.desk.save()
 
     def _keep_draft(self) -> None:
-        if self._shown is not None:
+        if self._shown is not None and self.screen_stack:
             self._shown.draft = self.composer.text
 
     # Painting: the widgets pull, nothing is pushed.
@@ -159,16 +160,23 @@ class SsechatApp(GatedDisplay[int]):
 
     # Keys: what the registry knows never reaches a widget.
 
-    async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not isinstance(self.screen, ModalScreen):
-            action = self._action_of(event)
-            if action is not None:
-                event.stop()
-                event.prevent_default()
-                if action:
-                    await self.run_verb(action)
-                return
-        await super().on_event(event)
+    async def take_key(self, event: events.Key) -> bool:
+        """Run what the key is bound to; False if it is the composer's own.
+
+        The composer asks, in the order of its keys: a key handled here at once would overtake
+        letters that still wait in the composer's queue.
+        """
+        action = self._action_of(event)
+        if action is None:
+            return False
+        if action:
+            await self.run_verb(action)
+        return True
+
+    async def on_key(self, event: events.Key) -> None:
+        """A key that no widget has taken, as when none has the focus."""
+        if not isinstance(self.screen, ModalScreen) and await self.take_key(event):
+            event.stop()
 
     def _action_of(self, event: events.Key) -> str | None:
         """The action that a key asks for; "" if it is swallowed, None if it is not ours."""

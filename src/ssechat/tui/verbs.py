@@ -12,13 +12,12 @@ from ssechat.tui.editor import edit
 from ssechat.tui.screens.help import Help
 from ssechat.tui.screens.history import History
 from ssechat.tui.screens.models import Models
+from ssechat.tui.transcript.slices import ThinkingMode
 
 if TYPE_CHECKING:
     from ssechat.tui.app import SsechatApp
 
 Verb = Callable[["SsechatApp"], Awaitable[None]]
-
-_THINKING = ("show", "collapse", "hide")
 
 
 async def send(app: SsechatApp) -> None:
@@ -26,7 +25,7 @@ async def send(app: SsechatApp) -> None:
     text = composer.text.strip()
     if not text:
         return
-    app.transcript.action_end()
+    app.transcript.follow()
     before = composer.text
     app.desk.tab.draft = before
     app.run_worker(_send(app, text, before), exit_on_error=False)
@@ -153,26 +152,26 @@ async def model(app: SsechatApp) -> None:
 
 
 async def thinking(app: SsechatApp) -> None:
-    modes = list(_THINKING)
+    modes = list(ThinkingMode)
     mode = modes[(modes.index(app.transcript.thinking_mode) + 1) % len(modes)]
     app.transcript.thinking_mode = mode
     app.say(f"thinking: {mode}")
 
 
 async def page_up(app: SsechatApp) -> None:
-    app.transcript.action_page_up()
+    app.transcript.scroll_page_up(animate=False)
 
 
 async def page_down(app: SsechatApp) -> None:
-    app.transcript.action_page_down()
+    app.transcript.scroll_page_down(animate=False)
 
 
 async def to_end(app: SsechatApp) -> None:
-    app.transcript.action_end()
+    app.transcript.follow()
 
 
 async def to_start(app: SsechatApp) -> None:
-    app.transcript.action_home()
+    app.transcript.scroll_home()
 
 
 async def redraw(app: SsechatApp) -> None:

@@ -41,6 +41,7 @@ class Document:
         self._width = 0
         self._lines: list[Line] = []
         self._ends: list[int] = []  # of closed blocks, then of provisional ones, in lines
+        self._starts: list[int] = []  # of the blocks' text, after the blank line before it
         self._closed = 0  # blocks among `_ends` that have closed
         self._fresh = False
 
@@ -70,13 +71,13 @@ class Document:
         if width != self._width:
             self._width, self._closed = width, 0
         end = self._ends[self._closed - 1] if self._closed else 0
-        del self._lines[end:], self._ends[self._closed :]
+        del self._lines[end:], self._ends[self._closed :], self._starts[self._closed :]
         blocks = self._reader.blocks
-        for block in blocks[self._closed :]:
-            self._lay(block.lines(width))
+        for block in [*blocks[self._closed :], *self._provisional().blocks]:
+            self._starts.append(len(self._lines) + (block.margin.gap is not None))
+            self._lines += block.lines(width)
+            self._ends.append(len(self._lines))
         self._closed = len(blocks)
-        for block in self._provisional().blocks:
-            self._lay(block.lines(width))
         self._fresh = True
         return self._lines
 
@@ -93,20 +94,25 @@ class Document:
         return [total if n is None else self._ends[n - 1] if n else 0 for n in known]
 
     def place(self, line: int) -> tuple[int, int, int]:
-        """Where a line is whatever the width: its block, its number in there, of how many."""
-        block = bisect_right(self._ends, line)
-        start = self._ends[block - 1] if block else 0
-        end = self._ends[block] if block < len(self._ends) else len(self._lines)
-        return block, line - start, end - start
+        """Where a line is whatever the width: its block, its number there, of how many.
+
+        -1 is the blank line before the block.
+        """
+        block = min(bisect_right(self._ends, line), len(self._ends) - 1)
+        if block < 0:
+            return 0, 0, 1
+        start = self._starts[block]
+        return block, line - start, self._ends[block] - start
 
     def find(self, block: int, line: int, of: int) -> int:
         """The line at a place as `place` gave it, perhaps at another width."""
         if not self._ends:
             return 0
         block = min(block, len(self._ends) - 1)
-        start = self._ends[block - 1] if block else 0
-        count = self._ends[block] - start
-        return start + (line if count == of else line * count // max(of, 1))
+        start, count = self._starts[block], self._ends[block] - self._starts[block]
+        if line >= 0 and count != of:
+            line = line * count // max(of, 1)
+        return max(0, start + line)
 
     def _grow(self, text: str) -> None:
         """Add to the last line, which is read in pieces if it gets too long."""
@@ -143,10 +149,6 @@ class Document:
             trial.push(self._partial, middle=self._middle)
         trial.close()
         return trial
-
-    def _lay(self, lines: list[Line]) -> None:
-        self._lines += lines
-        self._ends.append(len(self._lines))
 
 
 def plain(style: str = "") -> Document:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ssechat.core.reply import Part, PartKind
 from ssechat.core.safe import Cleaner
-from ssechat.tui.markdown import Document, Line, Span, plain
+from ssechat.tui.markdown import Document, Span, plain
 from ssechat.tui.markdown.spans import line_cells
+from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import ReplyItem
 from ssechat.tui.transcript.slices import INDENT, Look, Slice, ThinkingMode, body, fixed
@@ -60,13 +61,13 @@ class PartView:
         if self.part.kind is PartKind.TEXT:
             return []
         if self.part.kind is PartKind.TOOL:
-            return [fixed(self._head_group, [tuple(wording.tool_header(self.part))])]
+            return [fixed(self._head_group, wrap(wording.tool_header(self.part), look.text_width))]
         tokens = self._tokens(item, look)
         spans = wording.thinking_header(
             self.part, opened=self.opened, live=growing, now=look.now, tokens=tokens
         )
-        line = _justified(spans, look.hint, look.text_width)
-        return [fixed(self._head_group, [line], part=self._number)]
+        lines = wrap(_justified(spans, look.hint, look.text_width), look.text_width)
+        return [fixed(self._head_group, lines, part=self._number)]
 
     def _tokens(self, item: ReplyItem, look: Look) -> str:
         told = item.reply.usage.reasoning
@@ -122,7 +123,7 @@ class PartView:
         return "".join(taken)
 
 
-def _justified(spans: list[Span], right: str, width: int) -> Line:
+def _justified(spans: list[Span], right: str, width: int) -> list[Span]:
     """The spans, and `right` at the right edge if there is room."""
     room = width - line_cells(tuple(spans)) - len(right)
-    return (*spans, Span(" " * room + right, "muted")) if right and room > 2 else tuple(spans)
+    return [*spans, Span(" " * room + right, "muted")] if right and room > 2 else spans

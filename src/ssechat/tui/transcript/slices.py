@@ -75,7 +75,7 @@ def blank(group: int) -> Slice:
 
 def header(spans: list[Span], look: Look) -> Slice:
     """An item's first line; a long one wraps."""
-    first, *rest = wrap(spans, max(8, look.width - MARGIN))
+    first, *rest = wrap(spans, look.text_width)
     return fixed(0, [first, *(INDENT + line for line in rest)], indent=())
 
 

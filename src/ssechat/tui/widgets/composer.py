@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from textual import events
 from textual.content import Content
 from textual.widgets import TextArea
 
 from ssechat.core.safe import clean
+
+TakeKey = Callable[[events.Key], Awaitable[bool]]
 
 
 class Composer(TextArea):
@@ -28,13 +32,18 @@ class Composer(TextArea):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__(
-            id="composer", soft_wrap=True, tab_behavior="indent", highlight_cursor_line=False
-        )
+    def __init__(self, take_key: TakeKey) -> None:
+        """`take_key` is asked first about every key; True means that it was not for us."""
+        super().__init__(id="composer", soft_wrap=True, highlight_cursor_line=False)
+        self._take_key = take_key
         self._sent: list[str] = []
         self._at: int | None = None
         self._draft = ""
+
+    async def on_key(self, event: events.Key) -> None:
+        if await self._take_key(event):
+            event.stop()
+            event.prevent_default()
 
     def invite(self, model: str) -> None:
         """Say in the empty composer who will answer."""

@@ -1,0 +1,74 @@
+"""What the link's tests share: short ways to ask, and a look into httpx' pools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ssechat.core.conversation import Call
+from ssechat.core.errors import ConfigProblem, LinkProblem
+from ssechat.core.frames import Frame
+from ssechat.link import Clients, Connection, Target, connect
+
+CALL = Call("POST", "chat", {"Content-Type": "application/json"}, b'{"stream":true}')
+
+
+def error_text(body: bytes) -> str:
+    """The message in a body such as most APIs send."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+@asynccontextmanager
+async def opened(
+    clients: Clients, target: Target, call: Call = CALL, **more: Any
+) -> AsyncIterator[Connection]:
+    more = {"on_sent": lambda: None, "error_text": error_text} | more
+    async with connect(clients, target, call, **more) as connection:
+        yield connection
+
+
+async def read(clients: Clients, target: Target, call: Call = CALL, **more: Any) -> list[Frame]:
+    """All frames, to the end of the body."""
+    async with opened(clients, target, call, **more) as connection:
+        return [frame async for frames in connection.frames() for frame in frames]
+
+
+async def failure(clients: Clients, target: Target, call: Call = CALL, **more: Any) -> LinkProblem:
+    """The problem in which reading the stream ends."""
+    with pytest.raises(LinkProblem) as caught:
+        await read(clients, target, call, **more)
+    return fit(caught.value)
+
+
+async def misconfigured(
+    clients: Clients, target: Target, call: Call = CALL, **more: Any
+) -> ConfigProblem:
+    """The problem for which nothing could even be sent."""
+    with pytest.raises(ConfigProblem) as caught:
+        await read(clients, target, call, **more)
+    return fit(caught.value)
+
+
+def fit(problem: Any) -> Any:
+    """`problem`, which has one short printable line for each thing that it says."""
+    for line in (problem.title, problem.detail, problem.remedy):
+        assert line.isprintable()
+        assert len(line) <= 400
+    return problem
+
+
+def active(clients: Clients) -> int:
+    """Connections in httpx' pools that are neither idle nor closed."""
+    pools = [
+        transport._pool
+        for client in clients._clients.values()
+        for transport in (client._transport, *client._mounts.values())
+    ]
+    return sum(not one.is_idle() for pool in pools for one in pool.connections)
