@@ -22,10 +22,10 @@ import termios
 import time
 from pathlib import Path
 
-WORDS = (
-    "the of and to in stream server event buffer token retry cursor parser widget render latency "
-    "protocol connection session is that for it as was with be on not which one you were all"
-).split()
+WORDS = [
+    *("the", "of", "and", "to", "in", "is", "that", "for", "it", "as", "was", "with", "be", "on"),
+    *("stream", "server", "event", "buffer", "token", "retry", "cursor", "parser", "connection"),
+]
 CELLS = [(kind, size) for size in (500, 5_000, 20_000) for kind in ("log", "mixed")]
 CELLS += [("log", 15_000)]
 CELLS += [(kind, 15_000) for kind in ("fence", "list", "table", "paragraph", "thinking")]
@@ -84,11 +84,13 @@ def measure(kind: str, tokens: int, flushes: int, out: str) -> None:
     delta = Thinking if kind == "thinking" else Text
     reply = Reply()
 
-    class Bench(App[None]):
+    class Bench(App[float]):
         def compose(self) -> ComposeResult:
             mode = ThinkingMode.SHOW
-            yield Log() if kind == "log" else Transcript(
-                Page([ReplyItem("r", reply, "model")]), thinking=mode
+            yield (
+                Log()
+                if kind == "log"
+                else Transcript(Page([ReplyItem("r", reply, "model")]), thinking=mode)
             )
 
         def on_mount(self) -> None:
@@ -104,8 +106,7 @@ def measure(kind: str, tokens: int, flushes: int, out: str) -> None:
                 self.put(text[at : at + 10])
                 await asyncio.sleep(0.02)
             spent = (time.process_time() - began) / flushes * 1000
-            Path(out).write_text(json.dumps(spent))
-            self.exit()
+            self.exit(spent)
 
         def put(self, piece: str) -> None:
             if kind == "log":
@@ -115,7 +116,7 @@ def measure(kind: str, tokens: int, flushes: int, out: str) -> None:
                 reply.apply(delta(piece), 1.0)
             self.query_one(Transcript).pull()
 
-    Bench().run()
+    Path(out).write_text(json.dumps(Bench().run()))
 
 
 def in_terminal(kind: str, tokens: int, flushes: int) -> float:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from support.fault_server import FaultServer, Request, Wire, in_turn, sse
-from support.link import CALL, active, failure, misconfigured, opened, read
+from support.link import CALL, active, exchanges_end, failure, misconfigured, opened, read
 
 from ssechat.core.conversation import Call
 from ssechat.core.errors import LinkProblem
@@ -424,25 +424,25 @@ async def test_a_second_cancel_while_the_first_one_closes_leaks_nothing(clients,
     assert active(clients) == 0
 
 
-@pytest.mark.parametrize("turns", range(12))
-async def test_a_cancel_at_any_moment_of_connecting_leaks_nothing(clients, turns):
+@pytest.mark.parametrize("turns", range(16))
+async def test_a_stop_at_any_moment_of_connecting_leaks_nothing_and_sends_nothing_more(
+    clients, turns
+):
+    sent = []
     async with FaultServer(hangs_in_body) as server:
-        await fetch_quietly(clients, server)
-        task = asyncio.create_task(read(clients, Target(server.base_url)))
+        async with clients.client(server.base_url):
+            pass  # built, so that what follows is connecting
+        stream = read(clients, Target(server.base_url), on_sent=lambda: sent.append(1))
+        task = asyncio.create_task(stream)
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.sleep(0)
-        task.cancel()
+        before = len(sent)
         with pytest.raises(asyncio.CancelledError):
             await task
+        await exchanges_end()
+        assert len(sent) == before
     assert active(clients) == 0
-
-
-async def fetch_quietly(clients: Clients, server: FaultServer) -> None:
-    """Have the client built, so that the moments that follow are those of connecting."""
-    async with clients.client(server.base_url):
-        pass
 
 
 async def test_fifty_stops_and_closes_leave_no_connection(clients):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,6 +63,14 @@ def fit(problem: Any) -> Any:
         assert line.isprintable()
         assert len(line) <= 400
     return problem
+
+
+async def exchanges_end() -> None:
+    """Wait for requests that were given up while they connected."""
+    left = [task for task in asyncio.all_tasks() if task.get_name() == "exchange"]
+    if left:
+        _, running = await asyncio.wait(left, timeout=5)
+        assert not running
 
 
 def active(clients: Clients) -> int:

@@ -7,7 +7,6 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.pages import HOSTILE, WALL, answered, long_page, reply
 
 from ssechat.core.deltas import EndState, Text, Thinking, Tool, Verdict
 from ssechat.core.reply import Reply
@@ -15,6 +14,7 @@ from ssechat.tui.markdown.spans import line_cells, line_text
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, ThinkingMode, UserItem
 from ssechat.tui.transcript.column import KEEP, Column
 from ssechat.tui.transcript.slices import Look
+from support.pages import HOSTILE, WALL, answered, long_page, reply
 
 
 def shown(column: Column) -> list[str]:

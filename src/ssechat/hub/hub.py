@@ -20,7 +20,7 @@ from ssechat.hub.follower import follow
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.pump import Pump
-from ssechat.hub.reader import Outgoing, cancel_path
+from ssechat.hub.reader import Outgoing, cancel_path, rung_of
 from ssechat.hub.route import Route, route
 from ssechat.journal import Journal, MessageRow, NewStream, StreamRow
 from ssechat.link import Clients
@@ -102,7 +102,7 @@ class Hub:
     async def resume(self, stream_id: str) -> Live:
         """Go on with a cut stream, as the user asks. ConfigProblem if its server cannot."""
         row = await self.journal.stream(stream_id)
-        if not row.resume_path or row.rung == Rung.NONE:
+        if not row.resume_path:
             raise ConfigProblem(
                 "this server cannot resume a stream",
                 remedy="ctrl+r asks again, as a new attempt; this one is kept",
@@ -197,7 +197,7 @@ class Hub:
         live.take(frames)
         pump = self._pumps[live.stream_id]
         first = take_up(
-            rung=Rung(row.rung) if profile.resume != "off" else Rung.NONE,
+            rung=rung_of(live) if profile.resume != "off" else Rung.NONE,
             idempotent=bool(row.idempotency_key),
             stoppable=bool(cancel_path(live)),
             stopping=stopping,

@@ -16,6 +16,8 @@ from ssechat.core.errors import LinkProblem
 Trace = Callable[[str, dict[str, Any]], Any]
 """httpx' `trace` extension: an async function of a step's name and what it is about."""
 
+_PATIENCE = 1.0  # s
+
 
 class Chunk(NamedTuple):
     """Bytes of a body, and when they came: seconds since the epoch, and monotonic."""
@@ -48,10 +50,11 @@ class Exchange:
         self._response: httpx.Response | None = None
         self._chunk: Chunk | None = None
         self._problem: LinkProblem | None = None
+        self._left = False
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
-        self._task = asyncio.create_task(self._run(opening(self._trace)))
-        self._task.add_done_callback(lambda _: self._news.set())
+        self._task = asyncio.create_task(self._run(opening(self._trace)), name="exchange")
+        self._task.add_done_callback(self._over)
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,7 +65,15 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The connection is closed, or back in the pool if the body was read to its end."""
+        """The connection is closed, or back in the pool if the body was read to its end.
+
+        While it connects, httpcore loses what is cancelled, so it goes on for a moment by itself;
+        the request is then not sent.
+        """
+        self._left = True
+        if self.sending_since is None:
+            asyncio.get_running_loop().call_later(_PATIENCE, self._task.cancel)
+            return
         if not self._task.cancelling():
             self._task.cancel()
         cancelled = False
@@ -71,8 +82,6 @@ class Exchange:
                 await asyncio.wait({self._task})
             except asyncio.CancelledError:
                 cancelled = True
-        if not self._task.cancelled():
-            self._task.exception()  # asyncio complains of errors that nobody looked at
         if cancelled:
             raise asyncio.CancelledError
 
@@ -127,6 +136,11 @@ class Exchange:
         if self._problem is not None:
             raise self._problem
 
+    def _over(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # asyncio complains of errors that nobody looked at
+        self._news.set()
+
     async def _run(self, opening: AbstractAsyncContextManager[httpx.Response]) -> None:
         async with opening as response:
             self.opened = time.monotonic()
@@ -142,7 +156,11 @@ class Exchange:
 
     async def _trace(self, name: str, about: dict[str, Any]) -> None:
         step = name.partition(".")[2]
-        if step == "send_request_headers.started" and about["request"].method != b"CONNECT":
+        if step == "send_request_headers.started":
+            if self._left:
+                raise asyncio.CancelledError
+            if about["request"].method == b"CONNECT":
+                return
             self.sending_since = time.monotonic()
             self._news.set()
         elif step == "send_request_body.complete" and self.sending_since is not None:

@@ -39,9 +39,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
     """The full-screen app on an open session. Exits with a code; says nothing on the terminal."""
 
     CSS = """
-    Screen { layout: vertical; background: $background; }
     Transcript { height: 1fr; }
-    #rule { height: 1; }
     """
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f13"  # ctrl+p comes through the action registry

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ssechat.core.deltas import EndState
 from ssechat.core.reply import PartKind
-from ssechat.core.resume import State
+from ssechat.core.resume import Rung, State
 from ssechat.core.safe import clean_line
 from ssechat.hub import Live
 from ssechat.hub.reader import rung_of
@@ -44,6 +44,14 @@ _ENDS = {
     EndState.CUT: Tone.WARN,
     EndState.FAILED: Tone.BAD,
     EndState.EXPIRED: Tone.BAD,
+}
+
+
+_BADGES = {
+    EndState.COMPLETE: "✓",
+    EndState.STOPPED: "■",
+    EndState.LENGTH: "!",
+    EndState.REFUSED: "!",
 }
 
 
@@ -93,7 +101,7 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
         tokens=fold.tokens if fold.meter.pieces else None,
         estimated=fold.estimated,
         last_id=fold.last_id,
-        rung=str(rung_of(live)),
+        rung="" if ended and rung_of(live) is Rung.NONE else str(rung_of(live)),
         resumes=fold.resumes,
     )
     pieces = [state_of(live, now), Piece(clean_line(live.model, 24), rank=2), *figures]
@@ -145,7 +153,7 @@ def _figures(
         shown = tail if len(tail) <= _ID_TAIL else f"…{tail[-_ID_TAIL:]}"
         pieces.append(Piece(f"id {shown}", rank=6))
     if rung:
-        pieces.append(Piece("no resume" if rung == "none" else rung, rank=5))
+        pieces.append(Piece("no resume" if rung == Rung.NONE else rung, rank=5))
     if resumes:
         pieces.append(Piece(f"resumed ×{resumes}", Tone.GOOD, 3))
     return pieces
@@ -161,7 +169,8 @@ def _spark(counts: list[int]) -> str:
     top = max(recent)
     if not top:
         return ""
-    return "".join(_BARS[min(7, count * 8 // (top + 1))] for count in recent)
+    # A steady rate is drawn in the middle, so that a spurt can stand out.
+    return "".join(_BARS[count * 5 // top] for count in recent)
 
 
 def fit(pieces: list[Piece], width: int, gap: int = 2) -> list[Piece]:
@@ -179,7 +188,7 @@ def badge(live: Live, now: float | None = None) -> Piece:
     """The mark behind a tab's title."""
     piece = state_of(live, now)
     if live.outcome is not None:
-        return Piece("✓" if live.outcome.end is EndState.COMPLETE else "✗", piece.tone)
+        return Piece(_BADGES.get(live.outcome.end, "✗"), piece.tone)
     if live.machine.state is State.BACKOFF:
         left = max(0.0, (live.due or 0.0) - (time.monotonic() if now is None else now))
         return Piece(f"⟳ {left:.0f} s", Tone.WARN)

@@ -17,7 +17,7 @@ References = dict[str, Any]
 
 _SPECIAL = re.compile(r"[\\`*_~\[<&\n]")
 _UNSPACED = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]")  # Han, kana: no spaces between
-_DEFINITION = re.compile(r" {0,3}\[[^\]\n]+\]:")
+_DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]\n]+\]:")  # not a footnote: those stay text
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
 
 

@@ -139,7 +139,8 @@ def _shrink(wanted: list[int], room: int) -> list[int]:
 
 def _beside(row: Row, widths: list[int], aligns: Sequence[str]) -> list[Line]:
     """A row's lines, its cells side by side."""
-    columns = [wrap(cell, width) for cell, width in zip(row, widths, strict=False)]
+    full: Row = [*row, *([] for _ in widths[len(row) :])]
+    columns = [wrap(cell, width) for cell, width in zip(full, widths, strict=True)]
     lines: list[Line] = []
     for y in range(max(map(len, columns), default=1)):
         spans: list[Span] = []

@@ -13,6 +13,7 @@ Result = TypeVar("Result")
 class Overlay(ModalScreen[Result]):
     """A panel over the conversation; `dismiss` gives its result."""
 
+    AUTO_FOCUS = "*"
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
     DEFAULT_CSS = """
     Overlay {
@@ -27,7 +28,9 @@ class Overlay(ModalScreen[Result]):
         }
         .title { text-style: bold; color: $text; }
         .hint { color: $text-muted; }
-        Input { border: none; background: $panel; padding: 0 1; height: 1; margin: 1 0; }
+        Input, Input:focus {
+            border: none; background: $panel; padding: 0 1; height: 1; margin: 1 0;
+        }
         OptionList { border: none; background: $surface; height: auto; max-height: 20; padding: 0; }
     }
     """

@@ -10,6 +10,7 @@ from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -99,7 +100,7 @@ class Transcript(ScrollView, can_focus=False):
 
     def pull(self) -> bool:
         """Take over what has changed, and repaint those rows. False if there was nothing."""
-        if not self._column.stale(self._look()) and self.size == self._placed_at:
+        if not self._column.stale(self._look()) and self._area == self._placed_at:
             return False
         self._place()
         return True
@@ -137,7 +138,7 @@ class Transcript(ScrollView, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        if self._placing or self.size != self._placed_at:
+        if self._placing or self._area != self._placed_at:
             return  # ours, or Textual's clamping before a resize has reached us
         self._column.scroll(round(new_value))
         self._place()
@@ -188,27 +189,37 @@ class Transcript(ScrollView, can_focus=False):
             column = self._columns[self._page] = Column(self._page)
         return column
 
+    @property
+    def _area(self) -> Size:
+        """What there is for text: all but the scrollbar."""
+        return self.scrollable_content_region.size
+
     def _look(self) -> Look:
-        look = Look(self.size.width, self._thinking, self._now(), self.thinking_hint, budget=BUDGET)
+        look = Look(
+            self._area.width, self._thinking, self._now(), self.thinking_hint, budget=BUDGET
+        )
         if self._tokens is not None:
             look.tokens = self._tokens
         return look
 
     def _place(self, *, repaint: bool = False) -> None:
         """Lay out what the screen shows, scroll there, and repaint the rows that differ."""
-        if not self.size.area:
+        area = self._area
+        if not area:
             return
+        if area != self._placed_at:
+            self._strips.clear()
         column = self._column
         self._placing = True
-        column.arrange(self._look(), self.size.height)
+        column.arrange(self._look(), area.height)
         old, self._rows = self._rows, column.rows()
-        size = Size(self.size.width, max(column.total, 1))
+        size = Size(area.width, max(column.total, 1))
         if size != self.virtual_size:
             self.virtual_size = size
         scrolled = round(self.scroll_y) != column.top
         self.scroll_target_y = self.scroll_y = column.top
         self._placing = False
-        self._placed_at = self.size
+        self._placed_at = area
         if repaint:
             self.refresh()
         elif not scrolled:
@@ -217,12 +228,12 @@ class Transcript(ScrollView, can_focus=False):
 
     def _repaint(self, old: list[Line]) -> None:
         """Refresh the rows that are not what they were."""
-        height, rows = self.size.height, self._rows
+        height, rows = self._area.height, self._rows
         count = max(len(old), len(rows))
         changed = (y for y in range(min(count, height)) if old[y : y + 1] != rows[y : y + 1])
         for _, run in groupby(enumerate(changed), lambda pair: pair[1] - pair[0]):
             ys = [y for _, y in run]
-            self.refresh(Region(0, ys[0], self.size.width, len(ys)))
+            self.refresh(Region(0, ys[0], self._area.width, len(ys)))
 
     def _tell(self) -> None:
         if self._told != self._page.following:
@@ -241,7 +252,7 @@ class Transcript(ScrollView, can_focus=False):
             self._palette = Palette(self, self.get_component_rich_style)
         palette = self._palette
         strip = Strip([Segment(text, palette[names]) for text, names in line])
-        return strip.adjust_cell_length(self.size.width, palette.base)
+        return strip.adjust_cell_length(self._area.width, palette.base)
 
     def _selected(self, line: Line, start: int, end: int) -> Strip:
         """A line with a selection on the characters from `start` to `end` (-1: all that follow)."""
@@ -254,5 +265,10 @@ class Transcript(ScrollView, can_focus=False):
                 strip.cell_length,
             ]
         )
-        style = self.screen.get_component_rich_style("screen--selection")
-        return Strip.join([left, middle.apply_style(style), right])
+        name = "screen--selection"  # its foreground may be transparent
+        style = Style(
+            color=self.screen.get_component_rich_style(name, partial=True).color,
+            bgcolor=self.screen.get_component_rich_style(name).bgcolor,
+        )
+        marked = Segment.apply_style(middle, post_style=style)
+        return Strip.join([left, Strip(marked, middle.cell_length), right])
