@@ -338,7 +338,7 @@ async def test_a_bound_of_ours_ends_the_stream(clients):
 
     async with FaultServer(huge_id) as server:
         assert (await failure(clients, Target(server.base_url))).kind == "limit"
-        await asyncio.wait_for(server.wires[0].peer_closed.wait(), 1)
+        await server.left(within=1)
 
 
 # Keeping connections
@@ -380,7 +380,7 @@ async def test_leaving_the_block_reaches_the_server_at_once(clients):
         async with opened(clients, Target(server.base_url)) as stream:
             async for _ in stream.frames():
                 break
-        await asyncio.wait_for(server.wires[0].peer_closed.wait(), 0.2)
+        await server.left(within=0.2)
 
 
 @pytest.mark.parametrize("handler", [hangs_in_body, hangs_before_headers])
@@ -389,7 +389,7 @@ async def test_cancelling_the_reader_reaches_the_server_at_once(clients, handler
         task = asyncio.create_task(read(clients, Target(server.base_url)))
         await server.received()
         task.cancel()
-        await asyncio.wait_for(server.wires[0].peer_closed.wait(), 0.2)
+        await server.left(within=0.2)
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -404,7 +404,7 @@ async def test_a_stop_reaches_a_server_that_never_pauses(clients):
         async with opened(clients, Target(server.base_url)) as stream:
             async for _ in stream.frames():
                 break
-        await asyncio.wait_for(server.wires[0].peer_closed.wait(), 0.2)
+        await server.left(within=0.2)
 
 
 @pytest.mark.parametrize("handler", [hangs_in_body, hangs_before_headers])
@@ -415,34 +415,53 @@ async def test_a_second_cancel_while_the_first_one_closes_leaks_nothing(clients,
             task = asyncio.create_task(read(clients, Target(server.base_url)))
             await server.received(number)
             task.cancel()
-            for _ in range(turns):
-                await asyncio.sleep(0)
+            await turn(turns)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await asyncio.wait_for(server.wires[-1].peer_closed.wait(), 0.2)
+            await server.left(within=0.2)
     assert active(clients) == 0
 
 
+async def turn(times: int) -> None:
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("cancels", [1, 2])
 @pytest.mark.parametrize("turns", range(16))
-async def test_a_stop_at_any_moment_of_connecting_leaks_nothing_and_sends_nothing_more(
-    clients, turns
-):
-    sent = []
+async def test_a_stop_at_any_moment_of_connecting_leaks_nothing(clients, turns, cancels):
     async with FaultServer(hangs_in_body) as server:
         async with clients.client(server.base_url):
             pass  # built, so that what follows is connecting
-        stream = read(clients, Target(server.base_url), on_sent=lambda: sent.append(1))
-        task = asyncio.create_task(stream)
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        task.cancel()
-        before = len(sent)
+        task = asyncio.create_task(read(clients, Target(server.base_url)))
+        await turn(turns)
+        for _ in range(cancels):
+            task.cancel()
+            await turn(1)
         with pytest.raises(asyncio.CancelledError):
             await task
         await exchanges_end()
-        assert len(sent) == before
     assert active(clients) == 0
+
+
+async def test_a_stop_while_connecting_sends_no_request(clients):
+    async with FaultServer(hangs_in_body) as server:
+        async with clients.client(server.base_url):
+            pass
+        sent = []
+        stream = read(clients, Target(server.base_url), on_sent=lambda: sent.append(1))
+        task = asyncio.create_task(stream)
+        await turn(4)
+        assert not server.connections
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await exchanges_end()
+        assert server.connections == 1
+        await server.left(within=1)
+    assert not sent
+    assert not server.requests
 
 
 async def test_fifty_stops_and_closes_leave_no_connection(clients):
@@ -454,7 +473,7 @@ async def test_fifty_stops_and_closes_leave_no_connection(clients):
             with suppress(asyncio.CancelledError):
                 await task
         assert active(clients) == 0
-        await asyncio.wait_for(asyncio.gather(*(w.peer_closed.wait() for w in server.wires)), 1)
+        await server.left(within=1)
         await clients.close()
 
 

@@ -232,12 +232,21 @@ class FaultServer:
         return f"{'https' if self._tls else 'http'}://{self.netloc}"
 
     async def received(self, count: int = 1, *, within: float = 5.0) -> Request:
-        """Wait until `count` requests have come; the last of them. TimeoutError after `within`."""
+        """Wait until `count` requests have come, and give that one. TimeoutError after `within`."""
         async with asyncio.timeout(within):
             while len(self.requests) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
         return self.requests[count - 1]
+
+    async def left(self, *, within: float = 5.0) -> None:
+        """Wait until every client has closed its connection. TimeoutError after `within` seconds.
+
+        Connections that a client may keep for its next request count too.
+        """
+        async with asyncio.timeout(within):
+            for wire in self._all:
+                await wire.peer_closed.wait()
 
     def take(self, request: Request, wire: Wire) -> None:
         self.requests.append(request)

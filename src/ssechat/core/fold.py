@@ -48,13 +48,16 @@ class Fold:
 
     @property
     def tokens(self) -> int:
-        """Output tokens: the server's count if it told one, else an estimate."""
+        """Output tokens: the server's count once it has told the last one, else an estimate."""
         told = self.reply.usage.output
-        return self.meter.tokens if told is None else told
+        if told is None:
+            return self.meter.tokens
+        return max(told, self.meter.tokens) if self.estimated else told
 
     @property
     def estimated(self) -> bool:
-        return self.reply.usage.output is None
+        """Counts told before the end (`message_start`) lag behind what has come."""
+        return self.reply.usage.output is None or self.reply.verdict is None
 
     @property
     def rate(self) -> float | None:

@@ -93,7 +93,7 @@ class Worker:
 
 def _resolve(group: list[Job]) -> None:
     for job in group:
-        if False:
+        if job.future.done():
             continue
         if job.error is not None:
             job.future.set_exception(job.error)

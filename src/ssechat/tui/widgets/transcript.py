@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
-from weakref import WeakKeyDictionary
 
 from rich.segment import Segment
 from rich.style import Style
@@ -28,6 +27,8 @@ from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 BUDGET = 48_000
 """Characters that one `pull` reads at most; what is left waits for the next one."""
+WARM = 8
+"""Pages whose layout is kept; others are laid out anew when they are shown again."""
 
 
 class Transcript(ScrollView, can_focus=False):
@@ -65,7 +66,7 @@ class Transcript(ScrollView, can_focus=False):
         self._thinking = thinking
         self._now = now
         self._tokens = tokens
-        self._columns: WeakKeyDictionary[Page, Column] = WeakKeyDictionary()
+        self._columns: LRUCache[Page, Column] = LRUCache(WARM)
         self._page = page or Page()
         self._told = True
         self._placing = False

@@ -1,0 +1,160 @@
+"""Silence of several kinds, and whom it is blamed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from support.fault_server import FaultServer, Handler, Request, Wire, sse
+from support.link import active, failure, opened, read
+
+from ssechat.link import Clients, Target
+
+LONG = 20.0  # s, what no test waits for
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[Clients]:
+    clients = Clients()
+    yield clients
+    await clients.close()
+
+
+def sends(*pieces: str, then: str = "", every: float = 0.02) -> Handler:
+    """Sends `pieces`, then hangs, or sends `then` again and again."""
+
+    async def handler(_: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        for piece in pieces:
+            await wire.chunk(piece)
+        while then:
+            await wire.chunk(then)
+            await asyncio.sleep(every)
+        await wire.hang()
+
+    return handler
+
+
+async def test_headers_that_do_not_come_are_waited_for_so_long(clients):
+    async def hangs(_: Request, wire: Wire) -> None:
+        await wire.hang()
+
+    async with FaultServer(hangs) as server:
+        problem = await failure(clients, Target(server.base_url, headers_time=0.1))
+        await server.left(within=0.5)
+    assert problem.kind == "lost"  # the request may have been carried out
+    assert problem.title == f"{server.netloc} sent no headers for 0.1 s"
+    assert active(clients) == 0
+
+
+async def test_half_a_head_is_no_head(clients):
+    async def dribbles(_: Request, wire: Wire) -> None:
+        while True:
+            await wire.send("HTTP/1.1 100 Continue\r\n\r\n")
+            await asyncio.sleep(0.02)
+
+    async with FaultServer(dribbles) as server:
+        problem = await failure(clients, Target(server.base_url, headers_time=0.1))
+    assert "no headers" in problem.title
+
+
+async def test_silence_after_keepalives_is_a_loss(clients):
+    async with FaultServer(sends(sse("a"), ": ping\n\n")) as server:
+        problem = await failure(clients, Target(server.base_url, silence=0.1, idle=LONG))
+        await server.left(within=0.5)
+    assert (problem.kind, problem.title) == ("silence", "no byte for 0.1 s")
+    assert active(clients) == 0
+
+
+async def test_silence_of_a_server_without_keepalives_is_only_idleness(clients):
+    async with FaultServer(sends(sse("a"))) as server:
+        problem = await failure(clients, Target(server.base_url, silence=0.05, idle=0.25))
+    assert (problem.kind, problem.title) == ("silence", "no payload for 0.25 s")
+
+
+async def test_keepalives_hold_off_silence_but_not_idleness(clients):
+    async with FaultServer(sends(sse("a"), then=": ping\n\n")) as server:
+        problem = await failure(clients, Target(server.base_url, silence=0.15, idle=0.4))
+    assert problem.title == "no payload for 0.4 s"
+
+
+async def test_bytes_that_complete_no_line_are_a_sign_of_life(clients):
+    async with FaultServer(sends(": ping\n\n", then="data: x")) as server:
+        problem = await failure(clients, Target(server.base_url, silence=0.15, idle=0.4))
+    assert problem.title == "no payload for 0.4 s"
+
+
+async def test_a_stream_that_never_sends_anything_is_idle(clients):
+    async with FaultServer(sends()) as server:
+        problem = await failure(clients, Target(server.base_url, idle=0.1))
+    assert problem.kind == "silence"
+
+
+async def test_payload_restarts_the_clock(clients):
+    async def steady(_: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        for number in range(8):
+            await wire.event(str(number))
+            await asyncio.sleep(0.05)
+        await wire.end()
+
+    async with FaultServer(steady) as server:
+        assert len(await read(clients, Target(server.base_url, silence=0.2, idle=0.2))) == 8
+
+
+@pytest.mark.parametrize("first", [sse("a") + ": ping\n\n", ": ping\n\n"])
+async def test_a_reader_that_holds_us_up_is_not_blamed_on_the_server(clients, first):
+    released = asyncio.Event()
+
+    async def waits(_: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await wire.chunk(first)
+        await released.wait()
+        await wire.event("last")
+        await wire.end()
+
+    async with FaultServer(waits) as server:
+        target = Target(server.base_url, silence=0.1, idle=0.1)
+        async with opened(clients, target) as stream:
+            data = []
+            async for frames in stream.frames():
+                data += [frame.data for frame in frames]
+                if not released.is_set():
+                    await asyncio.sleep(0.35)
+                    assert stream.quiet < 0.1
+                    released.set()
+    assert data[-1] == "last"
+
+
+async def test_the_clocks_go_on_when_a_slow_reader_is_back(clients):
+    async with FaultServer(sends(sse("a") + ": ping\n\n")) as server:
+        target = Target(server.base_url, silence=0.1, idle=LONG)
+        async with opened(clients, target) as stream:
+            with pytest.raises(Exception, match="no byte") as caught:
+                async for _ in stream.frames():
+                    await asyncio.sleep(0.2)
+    assert caught.value.kind == "silence"
+
+
+async def test_quiet_counts_from_the_last_payload(clients):
+    async with FaultServer(sends(sse("a"), then=": ping\n\n")) as server:
+        target = Target(server.base_url)
+        async with opened(clients, target) as stream:
+            pings = 0
+            async for frames in stream.frames():
+                pings += frames[0].data == "ping"
+                if pings == 4:
+                    break
+            assert 0.03 < stream.quiet < 1
+
+
+async def test_a_stream_that_was_left_has_no_timer(clients):
+    async with FaultServer(sends(sse("a"), ": ping\n\n")) as server:
+        target = Target(server.base_url, silence=0.05, idle=0.05)
+        async with opened(clients, target) as stream:
+            frames = stream.frames()
+            await anext(frames)
+        handles = asyncio.get_running_loop()._scheduled
+        assert not [one for one in handles if "Watchdog" in repr(one) and not one.cancelled()]
+        await frames.aclose()
