@@ -249,6 +249,16 @@ async def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_opening_waits_while_another_process_makes_the_file(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "ssechat.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    opening = asyncio.ensure_future(Database.open(tmp_path / "ssechat.db"))
+    await asyncio.wait([opening], timeout=0.1)
+    other.execute("ROLLBACK")
+    other.close()
+    await (await opening).close()
+
+
 async def test_a_newer_file_is_refused_with_both_versions_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ssechat.db"
     writer, reader = connect(path)

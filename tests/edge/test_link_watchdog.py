@@ -100,7 +100,7 @@ async def test_payload_restarts_the_clock(clients):
         await wire.end()
 
     async with FaultServer(steady) as server:
-        assert len(await read(clients, Target(server.base_url, silence=0.2, idle=0.2))) == 8
+        assert len(await read(clients, Target(server.base_url, silence=0.3, idle=0.3))) == 8
 
 
 @pytest.mark.parametrize("first", [sse("a") + ": ping\n\n", ": ping\n\n"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from textual import events, on
@@ -12,6 +11,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.screen import ModalScreen, Screen
 
 from ssechat import paths
+from ssechat.core.errors import JournalProblem
 from ssechat.core.safe import clean_line
 from ssechat.profiles import Choice
 from ssechat.session import Session
@@ -52,7 +52,8 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self.keymap = keymap(session.settings.keys)
         self.desk = Desk(session, choice, self.say, self._tab_changed)
         self.leading = False
-        self.quitting = False
+        self.quit_asked = False
+        self.parting = ""
         self._shown: Tab | None = None
         self._stale = True
         self._register_themes()
@@ -91,23 +92,22 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
             self.say(line, "warning")
         self.set_interval(_FRAME, self._frame)
         self.set_interval(_GLANCE, self._glance)
-        self.set_interval(_SAVE, self._save_drafts)
+        self.set_interval(_SAVE, self.save)
         self.run_worker(self._settle_in(), exit_on_error=False)
 
     async def save(self) -> None:
-        """Put everything that must survive on disk."""
+        """Put everything that must survive on disk, as far as it can be."""
         self._keep_draft()
-        await self.desk.save()
-        await self.session.journal.flush()
+        try:
+            await self.desk.save()
+            await self.session.journal.flush()
+        except JournalProblem as problem:
+            self.parting = self.parting or f"ssechat: {clean_line(str(problem), 400)}"
 
     async def _settle_in(self) -> None:
         """What may take a moment and must not hold up the first paint."""
         await welcome(self.desk, self.choice)
         self._stale = True
-
-    async def _save_drafts(self) -> None:
-        self._keep_draft()
-        await self.desk.save()
 
     def _keep_draft(self) -> None:
         if self._shown is not None and self.screen_stack:
@@ -203,6 +203,8 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
 
     async def run_verb(self, action_id: str) -> None:
         """Do what a key or the palette asks for."""
+        if action_id != "app.quit":
+            self.quit_asked = False
         await VERBS[action_id](self)
         self._stale = True
 
@@ -234,26 +236,10 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self.session.warnings += [*problems, *([problem] if problem else [])]
 
 
-def unsaved_text(session: Session) -> str:
-    """What the journal could not take, as Markdown; "" if nothing."""
-    lost = [live for live in session.hub.lives if live.unsaved is not None]
-    return "\n\n---\n\n".join(live.fold.reply.answer for live in lost)
-
-
-def export(text: str) -> Path:
-    """Write `text` beside the user's files, readable for them alone."""
-    import os
-    import tempfile
-
-    descriptor, name = tempfile.mkstemp(prefix="ssechat-unsaved-", suffix=".md", dir=Path.home())
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return Path(name)
-
-
 async def run(session: Session, choice: Choice) -> int:
-    """Run the app to its end; its exit code."""
+    """Run the app to its end; its exit code. What the user must know then goes to standard error."""
     app = SsechatApp(session, choice)
     await app.run_async(mouse=session.settings.ui.mouse)
-    await asyncio.shield(app.save())
+    if app.parting:
+        print(app.parting, file=sys.stderr)
     return app.return_code or 0

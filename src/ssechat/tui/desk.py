@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ssechat.core.errors import Problem
 from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
-from ssechat.hub import Question
+from ssechat.hub import Live, Question
 from ssechat.hub.reader import rung_of
 from ssechat.journal import TabRow
 from ssechat.profiles import Choice
@@ -184,10 +184,15 @@ class Desk:
 
     # What a quit would cost.
 
+    @property
+    def unsaved(self) -> list[Live]:
+        """Answers that the journal could not take so far."""
+        return [live for live in self.session.hub.lives if live.unsaved is not None]
+
     def quit_warning(self) -> str:
         """What a quit would end or leave unsaved; "" if nothing."""
         lives = [live for live in self.session.hub.lives if not live.followed]
-        if any(live.unsaved for live in lives):
+        if self.unsaved:
             return "not all could be saved; ctrl+q again writes it to a file and quits"
         fragile = sum(rung_of(live) is Rung.NONE and live.outcome is None for live in lives)
         if fragile:

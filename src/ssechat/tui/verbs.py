@@ -9,6 +9,7 @@ from ssechat.core.errors import Problem
 from ssechat.core.safe import clean
 from ssechat.settings import Profile
 from ssechat.tui.editor import edit
+from ssechat.tui.export import export_unsaved
 from ssechat.tui.screens.help import Help
 from ssechat.tui.screens.history import History
 from ssechat.tui.screens.models import Models
@@ -175,6 +176,9 @@ async def to_start(app: SsechatApp) -> None:
 
 
 async def redraw(app: SsechatApp) -> None:
+    if app._driver is not None:
+        app._driver.write("\x1b[2J")
+    app.transcript.invalidate()
     app.refresh(layout=True)
 
 
@@ -188,10 +192,17 @@ async def show_help(app: SsechatApp) -> None:
 
 async def quit_app(app: SsechatApp) -> None:
     """Quit; ask for a second press where that would cut an answer, or leave it unsaved."""
-    if not app.quitting and (warning := app.desk.quit_warning()):
-        app.quitting = True
+    if not app.quit_asked and (warning := app.desk.quit_warning()):
+        app.quit_asked = True
         app.say(warning, "warning")
         return
+    try:
+        unsaved = app.desk.unsaved
+        app.parting = f"not saved in the journal: {export_unsaved(unsaved)}" if unsaved else ""
+    except OSError as error:
+        app.say(f"it cannot be written to a file either: {error.strerror}", "error")
+        return
+    await app.save()
     app.exit(0)
 
 
