@@ -165,7 +165,10 @@ async def test_frames_come_one_list_a_chunk(clients):
         await wire.end()
 
     taken = asyncio.Event()
-    async with FaultServer(two_chunks) as server, opened(clients, Target(server.base_url)) as stream:
+    async with (
+        FaultServer(two_chunks) as server,
+        opened(clients, Target(server.base_url)) as stream,
+    ):
         lists = []
         async for frames in stream.frames():
             lists.append([frame.data for frame in frames])

@@ -26,6 +26,12 @@ async def clients() -> AsyncIterator[Clients]:
     await clients.close()
 
 
+@pytest.fixture(autouse=True)
+def no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="module")
 def cert(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return certificate(tmp_path_factory.mktemp("tls"), "model.example")
@@ -216,9 +222,7 @@ async def test_a_key_goes_through_a_tunnel_only_to_the_server(clients, monkeypat
     sent: list[int] = []
     async with FaultServer(says_hello, tls=cert) as server, FaultServer(tunnels) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
-        target = Target(
-            "https://model.example/v1", secret_headers=SECRET, ca_file=str(cert.cert)
-        )
+        target = Target("https://model.example/v1", secret_headers=SECRET, ca_file=str(cert.cert))
         await read(clients, target, on_sent=lambda: sent.append(1))
     assert sent == [1]
     assert [request.target for request in proxy.requests] == ["model.example:443"]
@@ -277,12 +281,12 @@ async def test_a_proxy_that_is_not_there_is_named(clients, monkeypatch):
         "://",
         "http://\x1b:1",
         "http://a b:1",
-        "\ud800",
+        "\udcff",
     ],
 )
 async def test_a_bad_proxy_is_told_without_its_value(clients, monkeypatch, value):
     bad = value.replace("//", "//me:hunter2@", 1)
-    monkeypatch.setattr("os.environ", {"HTTP_PROXY": bad})
+    monkeypatch.setenv("HTTP_PROXY", bad)
     problem = await misconfigured(clients, Target(MODEL))
     assert problem.title == "HTTP_PROXY is not a proxy address that can be used"
     assert "hunter2" not in str(problem)
@@ -296,9 +300,7 @@ async def test_a_bad_proxy_of_the_other_scheme_is_no_hindrance(clients, monkeypa
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-async def test_a_socks_proxy_without_its_package_says_what_to_install(
-    clients, monkeypatch, scheme
-):
+async def test_a_socks_proxy_without_its_package_says_what_to_install(clients, monkeypatch, scheme):
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://p:1080")
     problem = await misconfigured(clients, Target(MODEL))

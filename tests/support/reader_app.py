@@ -47,6 +47,9 @@ class ReaderApp(App[None]):
             await asyncio.sleep(0.005)
         self.transcript.follow()
         await asyncio.sleep(0.1)
+        self._reply.apply(Text(", the end"), 4.0)
+        self.transcript.pull()
+        await asyncio.sleep(0.1)
         self._log.write_text(json.dumps(rows(self)))
         self.bell()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ssechat.core.reply import PartKind, Reply
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
 from ssechat.journal import Outcome
@@ -14,19 +15,32 @@ def outcome(live: Live, settle: Settle) -> Outcome:
     return Outcome(
         state=settle.end,
         note=settle.note,
+        model=reply.about.model,
         text=reply.answer,
         thinking=reply.thinking,
         thoughts=reply.thoughts,
         parts=reply.store(),
         tokens_in=reply.usage.input,
         tokens_out=fold.tokens,
+        tokens_reasoning=reply.usage.reasoning,
         estimated=fold.estimated,
         ttfb_ms=_ms(fold.meter.ttfb()),
         ttft_ms=_ms(fold.meter.ttft()),
         tokens_per_second=fold.rate,
+        thought_ms=_ms(_thought(reply)),
         resumes=fold.resumes,
         last_id=fold.last_id,
     )
+
+
+def _thought(reply: Reply) -> float | None:
+    """Seconds spent thinking; None if nothing of it was shown."""
+    spans = [
+        (part.ended or part.began) - part.began
+        for part in reply.parts
+        if part.kind is PartKind.THINKING
+    ]
+    return sum(spans) if spans else None
 
 
 def _ms(seconds: float | None) -> float | None:

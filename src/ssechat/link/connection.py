@@ -12,7 +12,6 @@ import httpx
 import httpx_sse
 
 from ssechat.core.conversation import Call
-from ssechat.core.errors import LinkProblem
 from ssechat.core.frames import Frame
 from ssechat.core.sse import SseDecoder
 from ssechat.link import problems
@@ -149,15 +148,10 @@ async def _head(exchange: Exchange, target: Target, headers_time: float) -> http
     where = target.where
     try:
         return await exchange.response(_DIALS * target.connect, headers_time)
-    except TimeoutError as error:
-        if exchange.sending_since is None:
-            raise problems.unreachable(error, where) from None
-        title = f"{where} sent no headers for {headers_time:g} s"
-        raise LinkProblem(
-            title, kind="lost", remedy="try again, or raise `headers` in the profile's timeouts"
-        ) from None
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         if exchange.sending_since is None:
             proxy = proxy_for(target.base_url)
             raise problems.unreachable(error, where, proxy.shown if proxy else "") from None
+        if isinstance(error, TimeoutError):
+            raise problems.no_headers(where, headers_time) from None
         raise problems.unanswered(error, where) from None

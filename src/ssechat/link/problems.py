@@ -85,6 +85,15 @@ def unreachable(error: Exception, where: str, proxy: str = "") -> LinkProblem:
     )
 
 
+def no_headers(where: str, seconds: float) -> LinkProblem:
+    """The request left, and then nothing came for too long."""
+    return LinkProblem(
+        f"{where} sent no headers for {seconds:g} s",
+        kind="lost",
+        remedy="try again, or raise `headers` in the profile's timeouts",
+    )
+
+
 def unanswered(error: Exception, where: str) -> LinkProblem:
     """The request began to leave, but no response came: it may have been carried out."""
     words = str(error)

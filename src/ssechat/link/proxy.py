@@ -14,6 +14,8 @@ import httpx
 
 from ssechat.core.errors import ConfigProblem
 
+_SENSIBLE = re.compile(r"[^\s\x00-\x20\x7f%]+")
+
 
 class Proxy(NamedTuple):
     """A proxy's address, which may hold a password, and the variable that names it."""
@@ -32,10 +34,11 @@ class Proxy(NamedTuple):
     def made(self, context: ssl.SSLContext) -> httpx.Proxy:
         """For httpx. Raises ConfigProblem, without the address, if it is none."""
         try:
-            secure = self.url.lower().startswith("https:")
-            proxy = httpx.Proxy(self.url, ssl_context=context if secure else None)
-            if proxy.url.host:
-                return proxy
+            parts = urlsplit(self.url)
+            if parts.hostname and parts.port != 0 and _SENSIBLE.fullmatch(parts.hostname):
+                return httpx.Proxy(
+                    self.url, ssl_context=context if parts.scheme == "https" else None
+                )
         except (ValueError, httpx.InvalidURL):
             pass
         raise ConfigProblem(

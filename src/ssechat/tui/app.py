@@ -54,6 +54,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self.leading = False
         self.quit_asked = False
         self.parting = ""
+        self.trouble = ""
         self._shown: Tab | None = None
         self._stale = True
         self._register_themes()
@@ -102,12 +103,15 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
             await self.desk.save()
             await self.session.journal.flush()
         except JournalProblem as problem:
-            self.parting = self.parting or f"ssechat: {clean_line(str(problem), 400)}"
+            self.trouble = f"ssechat: {clean_line(str(problem), 400)}"
+        else:
+            self.trouble = ""
 
     async def _settle_in(self) -> None:
         """What may take a moment and must not hold up the first paint."""
         await welcome(self.desk, self.choice)
         self._stale = True
+        await self.session.journal.purge()
 
     def _keep_draft(self) -> None:
         if self._shown is not None and self.screen_stack:
@@ -237,9 +241,9 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
 
 
 async def run(session: Session, choice: Choice) -> int:
-    """Run the app to its end; its exit code. What the user must know then goes to standard error."""
+    """Run the app to its end; its exit code. Last words go to standard error."""
     app = SsechatApp(session, choice)
     await app.run_async(mouse=session.settings.ui.mouse)
-    if app.parting:
-        print(app.parting, file=sys.stderr)
+    if last_words := app.parting or app.trouble:
+        print(last_words, file=sys.stderr)
     return app.return_code or 0
