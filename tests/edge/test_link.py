@@ -1,46 +1,28 @@
-"""The link over a real socket: what is sent, what arrives when, how it ends, how it stops."""
+"""The link over a real socket: what is sent, what arrives when, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from itertools import pairwise
 
 import pytest
-from support.fault_server import FaultServer, Request, Wire, in_turn, sse
-from support.link import CALL, active, exchanges_end, failure, misconfigured, opened, read
 
 from ssechat.core.conversation import Call
-from ssechat.core.errors import LinkProblem
-from ssechat.core.frames import FrameKind
-from ssechat.link import Clients, Target, fetch
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.link import Target
 from ssechat.link.connection import sendable
-
-SECRET = "sk-hunter2"
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[Clients]:
-    clients = Clients()
-    yield clients
-    await clients.close()
-
-
-async def says_hello(_: Request, wire: Wire) -> None:
-    await wire.open_stream()
-    await wire.event("hello", id="1")
-    await wire.end()
-
-
-async def hangs_in_body(_: Request, wire: Wire) -> None:
-    await wire.open_stream()
-    await wire.event("hello", id="1")
-    await wire.hang()
-
-
-async def hangs_before_headers(_: Request, wire: Wire) -> None:
-    await wire.hang()
-
+from support.fault_server import FaultServer, Request, Wire, sse
+from support.link import (
+    CALL,
+    SECRET,
+    active,
+    failure,
+    hangs_in_body,
+    misconfigured,
+    opened,
+    read,
+    says_hello,
+)
 
 # What is sent
 
@@ -213,17 +195,19 @@ async def test_sent_headers_first_byte_and_first_event_have_times_of_their_own(c
         times.append(loop.time())
         loop.call_later(0.02, steps[0].set)
 
-    async with FaultServer(step_by_step) as server:
-        async with opened(clients, Target(server.base_url), on_sent=on_sent) as stream:
-            times.append(stream.opened)
-            loop.call_later(0.02, steps[1].set)
-            async for (frame,) in stream.frames():
-                times.append(frame.began)
-                if frame.kind is FrameKind.COMMENT:
-                    loop.call_later(0.02, steps[2].set)
-                    loop.call_later(0.04, steps[3].set)
+    async with (
+        FaultServer(step_by_step) as server,
+        opened(clients, Target(server.base_url), on_sent=on_sent) as stream,
+    ):
+        times.append(stream.opened)
+        loop.call_later(0.02, steps[1].set)
+        async for (frame,) in stream.frames():
+            times.append(frame.began)
+            if frame.kind is FrameKind.COMMENT:
+                loop.call_later(0.02, steps[2].set)
+                loop.call_later(0.04, steps[3].set)
     times.append(frame.mono)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert len(gaps) == 4
     assert min(gaps) > 0.01
 
@@ -303,15 +287,12 @@ def _cut(body: str, headers: dict[str, str]) -> object:
 async def test_what_came_before_a_cut_is_delivered_and_then_the_cut_is_told(
     clients, handler, words
 ):
-    got = []
+    got: list[Frame] = []
     async with FaultServer(handler) as server:
-        with pytest.raises(LinkProblem) as caught:
-            async with opened(clients, Target(server.base_url)) as stream:
-                async for frames in stream.frames():
-                    got += [frame.data for frame in frames]
-    assert got == ["a"]
-    assert caught.value.kind == "lost"
-    assert words in caught.value.title
+        problem = await failure(clients, Target(server.base_url), got=got)
+    assert [frame.data for frame in got] == ["a"]
+    assert problem.kind == "lost"
+    assert words in problem.title
     assert active(clients) == 0
 
 
@@ -325,11 +306,8 @@ async def test_a_reset_is_told_as_one(clients):
         wire.reset()
 
     async with FaultServer(resets) as server:
-        with pytest.raises(LinkProblem, match="reset") as caught:
-            async with opened(clients, Target(server.base_url)) as stream:
-                async for _ in stream.frames():
-                    seen.set()
-    assert caught.value.kind == "lost"
+        problem = await failure(clients, Target(server.base_url), seen=seen.set)
+    assert (problem.kind, problem.title) == ("lost", "the connection was reset")
     assert active(clients) == 0
 
 
@@ -342,152 +320,3 @@ async def test_a_bound_of_ours_ends_the_stream(clients):
     async with FaultServer(huge_id) as server:
         assert (await failure(clients, Target(server.base_url))).kind == "limit"
         await server.left(within=1)
-
-
-# Keeping connections
-
-
-async def test_a_body_read_to_its_end_leaves_the_connection_for_the_next_request(clients):
-    async with FaultServer(says_hello) as server:
-        for _ in range(3):
-            await read(clients, Target(server.base_url))
-        assert await fetch(clients, Target(server.base_url), Call("GET", "models", {}))
-    assert server.connections == 1
-
-
-async def test_a_stream_left_early_costs_its_connection_only(clients):
-    async with FaultServer(in_turn(hangs_in_body, says_hello)) as server:
-        async with opened(clients, Target(server.base_url)) as stream:
-            async for _ in stream.frames():
-                break
-        await read(clients, Target(server.base_url))
-    assert server.connections == 2
-
-
-async def test_many_streams_run_at_once(clients):
-    async with FaultServer(hangs_in_body) as server:
-        target = Target(server.base_url)
-        tasks = [asyncio.create_task(read(clients, target)) for _ in range(130)]
-        await server.received(130)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    assert active(clients) == 0
-
-
-# Stopping
-
-
-async def test_leaving_the_block_reaches_the_server_at_once(clients):
-    async with FaultServer(hangs_in_body) as server:
-        async with opened(clients, Target(server.base_url)) as stream:
-            async for _ in stream.frames():
-                break
-        await server.left(within=0.2)
-
-
-@pytest.mark.parametrize("handler", [hangs_in_body, hangs_before_headers])
-async def test_cancelling_the_reader_reaches_the_server_at_once(clients, handler):
-    async with FaultServer(handler) as server:
-        task = asyncio.create_task(read(clients, Target(server.base_url)))
-        await server.received()
-        task.cancel()
-        await server.left(within=0.2)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
-async def test_a_stop_reaches_a_server_that_never_pauses(clients):
-    async def floods(_: Request, wire: Wire) -> None:
-        await wire.open_stream()
-        while True:
-            await wire.chunk(sse("x" * 1000) * 50)
-
-    async with FaultServer(floods) as server:
-        async with opened(clients, Target(server.base_url)) as stream:
-            async for _ in stream.frames():
-                break
-        await server.left(within=0.2)
-
-
-@pytest.mark.parametrize("handler", [hangs_in_body, hangs_before_headers])
-@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5])
-async def test_a_second_cancel_while_the_first_one_closes_leaks_nothing(clients, handler, turns):
-    async with FaultServer(handler) as server:
-        for number in range(1, 6):
-            task = asyncio.create_task(read(clients, Target(server.base_url)))
-            await server.received(number)
-            task.cancel()
-            await turn(turns)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await server.left(within=0.2)
-    assert active(clients) == 0
-
-
-async def turn(times: int) -> None:
-    for _ in range(times):
-        await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("cancels", [1, 2])
-@pytest.mark.parametrize("turns", range(16))
-async def test_a_stop_at_any_moment_of_connecting_leaks_nothing(clients, turns, cancels):
-    async with FaultServer(hangs_in_body) as server:
-        async with clients.client(server.base_url):
-            pass  # built, so that what follows is connecting
-        task = asyncio.create_task(read(clients, Target(server.base_url)))
-        await turn(turns)
-        for _ in range(cancels):
-            task.cancel()
-            await turn(1)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await exchanges_end()
-    assert active(clients) == 0
-
-
-async def test_a_stop_while_connecting_sends_no_request(clients):
-    async with FaultServer(hangs_in_body) as server:
-        async with clients.client(server.base_url):
-            pass
-        sent = []
-        stream = read(clients, Target(server.base_url), on_sent=lambda: sent.append(1))
-        task = asyncio.create_task(stream)
-        await turn(4)
-        assert not server.connections
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await exchanges_end()
-        assert server.connections == 1
-        await server.left(within=1)
-    assert not sent
-    assert not server.requests
-
-
-async def test_fifty_stops_and_closes_leave_no_connection(clients):
-    async with FaultServer(hangs_in_body) as server:
-        for number in range(50):
-            task = asyncio.create_task(read(clients, Target(server.base_url)))
-            await server.received(number + 1)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        assert active(clients) == 0
-        await server.left(within=1)
-        await clients.close()
-
-
-async def test_a_cancel_while_the_block_is_being_left_is_not_swallowed(clients):
-    async with FaultServer(hangs_in_body) as server:
-
-        async def leaves() -> None:
-            async with opened(clients, Target(server.base_url)):
-                asyncio.get_running_loop().call_soon(task.cancel)
-
-        task = asyncio.create_task(leaves())
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert active(clients) == 0

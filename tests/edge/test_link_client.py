@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.fault_server import Certificate, FaultServer, Request, Wire, certificate
-from support.link import active, exchanges_end, failure, misconfigured, read
 
 from ssechat.core.conversation import Call
-from ssechat.link import Clients, Target, fetch
+from ssechat.link import Target, fetch
 from ssechat.link.problems import futile
 from ssechat.link.proxy import proxy_for
+from support.fault_server import Certificate, FaultServer, Request, Wire, certificate
+from support.link import (
+    active,
+    exchanges_end,
+    failure,
+    hangs_before_headers,
+    misconfigured,
+    read,
+    says_hello,
+)
 
 MODEL = "http://model.example/v1"
 SECRET = {"Authorization": "sk-hunter2"}
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[Clients]:
-    clients = Clients()
-    yield clients
-    await clients.close()
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +35,6 @@ def no_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def cert(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return certificate(tmp_path_factory.mktemp("tls"), "model.example")
-
-
-async def says_hello(_: Request, wire: Wire) -> None:
-    await wire.open_stream()
-    await wire.event("hello")
-    await wire.end()
 
 
 async def unused(request: Request, _: Wire) -> None:
@@ -248,10 +242,7 @@ async def test_a_proxy_that_refuses_is_named(clients, monkeypatch, status, remed
 
 
 async def test_a_proxy_that_hangs_has_the_time_to_connect_only(clients, monkeypatch):
-    async def hangs(_: Request, wire: Wire) -> None:
-        await wire.hang()
-
-    async with FaultServer(hangs) as proxy:
+    async with FaultServer(hangs_before_headers) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
         problem = await failure(clients, Target("https://model.example", connect=0.1))
         await exchanges_end()

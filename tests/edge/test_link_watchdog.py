@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from support.fault_server import FaultServer, Handler, Request, Wire, sse
-from support.link import active, failure, opened, read
 
-from ssechat.link import Clients, Target
+from ssechat.core.errors import LinkProblem
+from ssechat.link import Target
+from support.fault_server import FaultServer, Handler, Request, Wire, sse
+from support.link import active, failure, hangs_before_headers, opened, read
 
 LONG = 20.0  # s, what no test waits for
-
-
-@pytest.fixture
-async def clients() -> AsyncIterator[Clients]:
-    clients = Clients()
-    yield clients
-    await clients.close()
 
 
 def sends(*pieces: str, then: str = "", every: float = 0.02) -> Handler:
@@ -37,10 +30,7 @@ def sends(*pieces: str, then: str = "", every: float = 0.02) -> Handler:
 
 
 async def test_headers_that_do_not_come_are_waited_for_so_long(clients):
-    async def hangs(_: Request, wire: Wire) -> None:
-        await wire.hang()
-
-    async with FaultServer(hangs) as server:
+    async with FaultServer(hangs_before_headers) as server:
         problem = await failure(clients, Target(server.base_url, headers_time=0.1))
         await server.left(within=0.5)
     assert problem.kind == "lost"  # the request may have been carried out
@@ -128,13 +118,14 @@ async def test_a_reader_that_holds_us_up_is_not_blamed_on_the_server(clients, fi
 
 
 async def test_the_clocks_go_on_when_a_slow_reader_is_back(clients):
+    async def slowly() -> None:
+        async with opened(clients, Target(server.base_url, silence=0.1, idle=LONG)) as stream:
+            async for _ in stream.frames():
+                await asyncio.sleep(0.2)
+
     async with FaultServer(sends(sse("a") + ": ping\n\n")) as server:
-        target = Target(server.base_url, silence=0.1, idle=LONG)
-        async with opened(clients, target) as stream:
-            with pytest.raises(Exception, match="no byte") as caught:
-                async for _ in stream.frames():
-                    await asyncio.sleep(0.2)
-    assert caught.value.kind == "silence"
+        with pytest.raises(LinkProblem, match="no byte"):
+            await slowly()
 
 
 async def test_quiet_counts_from_the_last_payload(clients):

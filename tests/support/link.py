@@ -1,10 +1,10 @@
-"""What the link's tests share: short ways to ask, and a look into httpx' pools."""
+"""What the link's tests share: usual servers, short ways to ask, a look into httpx' pools."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,8 +14,38 @@ from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem, LinkProblem
 from ssechat.core.frames import Frame
 from ssechat.link import Clients, Connection, Target, connect
+from support.fault_server import FaultServer, Handler, Request, Wire
 
+SECRET = "sk-hunter2"
 CALL = Call("POST", "chat", {"Content-Type": "application/json"}, b'{"stream":true}')
+
+
+async def says_hello(_: Request, wire: Wire) -> None:
+    await wire.open_stream()
+    await wire.event("hello", id="1")
+    await wire.end()
+
+
+async def hangs_in_body(_: Request, wire: Wire) -> None:
+    await wire.open_stream()
+    await wire.event("hello", id="1")
+    await wire.hang()
+
+
+async def hangs_before_headers(_: Request, wire: Wire) -> None:
+    await wire.hang()
+
+
+def replies(
+    status: int, body: bytes | str = b"", *, reason: str | None = None, **headers: str
+) -> Handler:
+    """Answers with `headers`, whose underscores stand for dashes."""
+
+    async def handler(_: Request, wire: Wire) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        await wire.reply(status, body, named, reason)
+
+    return handler
 
 
 def error_text(body: bytes) -> str:
@@ -35,10 +65,22 @@ async def opened(
         yield connection
 
 
-async def read(clients: Clients, target: Target, call: Call = CALL, **more: Any) -> list[Frame]:
-    """All frames, to the end of the body."""
+async def read(
+    clients: Clients,
+    target: Target,
+    call: Call = CALL,
+    *,
+    got: list[Frame] | None = None,
+    seen: Callable[[], Any] = lambda: None,
+    **more: Any,
+) -> list[Frame]:
+    """All frames, to the end of the body. They are put into `got` as they come; then `seen()`."""
+    got = [] if got is None else got
     async with opened(clients, target, call, **more) as connection:
-        return [frame async for frames in connection.frames() for frame in frames]
+        async for frames in connection.frames():
+            got += frames
+            seen()
+    return got
 
 
 async def failure(clients: Clients, target: Target, call: Call = CALL, **more: Any) -> LinkProblem:
@@ -55,6 +97,16 @@ async def misconfigured(
     with pytest.raises(ConfigProblem) as caught:
         await read(clients, target, call, **more)
     return fit(caught.value)
+
+
+async def answer(clients: Clients, handler: Handler) -> LinkProblem:
+    """The problem that `handler` leads to. It tells no secret and leaves no connection open."""
+    async with FaultServer(handler) as server:
+        target = Target(server.base_url, secret_headers={"Authorization": SECRET})
+        problem = await failure(clients, target)
+    assert active(clients) == 0
+    assert SECRET not in str(problem)
+    return problem
 
 
 def fit(problem: Any) -> Any:

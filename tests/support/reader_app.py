@@ -16,9 +16,11 @@ from textual.app import App, ComposeResult
 
 from ssechat.core.deltas import Text, Thinking
 from ssechat.core.reply import Reply
+from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.transcript import Page, ReplyItem, ThinkingMode
+from ssechat.tui.transcript.column import Column
+from ssechat.tui.transcript.slices import Look
 from ssechat.tui.widgets.transcript import Transcript
-from support.screen import rows
 
 
 class ReaderApp(App[None]):
@@ -50,8 +52,15 @@ class ReaderApp(App[None]):
         self._reply.apply(Text(", the end"), 4.0)
         self.transcript.pull()
         await asyncio.sleep(0.1)
-        self._log.write_text(json.dumps(rows(self)))
+        self._log.write_text(json.dumps(self._expected()))
         self.bell()
+
+    def _expected(self) -> list[str]:
+        """The rows as a layout has them that did not grow bit by bit."""
+        column = Column(self.transcript.page)
+        area = self.transcript.scrollable_content_region
+        column.arrange(Look(area.width, self.transcript.thinking_mode), area.height)
+        return [line_text(line).rstrip() for line in column.rows()]
 
     def _disturb(self, what: int) -> None:
         if what == 0:

@@ -18,8 +18,9 @@ from textual.selection import SELECT_ALL, Selection
 
 from ssechat.core.deltas import Text, Thinking, Tool, Usage
 from ssechat.core.reply import Reply
-from ssechat.tui.markdown import Line
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, ThinkingMode, UserItem
+from ssechat.tui.transcript.column import Column
+from ssechat.tui.transcript.slices import Look
 from ssechat.tui.widgets.transcript import Transcript
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, ROLES, Palette, component
 from support.pages import HOSTILE, WALL, answered, long_page, reply
@@ -152,6 +153,7 @@ async def test_a_click_on_its_header_opens_one_thinking_part() -> None:
         assert "Second thought." not in "\n".join(rows(app))
         assert await pilot.click(Transcript, offset=(6, 1))
         assert "First thought." not in "\n".join(rows(app))
+        assert app.told == []
 
 
 async def test_a_click_elsewhere_does_nothing() -> None:
@@ -402,11 +404,11 @@ def test_every_role_has_a_component_class() -> None:
     assert {component(role) for role in ROLES} == COMPONENTS == Transcript.COMPONENT_CLASSES
 
 
-async def test_every_style_that_is_drawn_is_a_role() -> None:
+def test_every_style_that_is_drawn_is_a_role() -> None:
     page = a_day()
     page.put(answered("t", TORTURE, "thinking"))
-    async with reading(page, (80, 300), ThinkingMode.SHOW) as (_, transcript, _pilot):
-        lines: list[Line] = transcript._rows
-        names = {name for line in lines for span in line for name in span.style.split()}
-        assert names <= ROLES
-        assert len(names) > 25
+    column = Column(page)
+    column.arrange(Look(80, ThinkingMode.SHOW), 300)
+    names = {name for line in column.rows() for span in line for name in span.style.split()}
+    assert names <= ROLES
+    assert len(names) > 25

@@ -11,6 +11,7 @@ from ssechat.core.dialects import Decoder
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.meter import Meter
 from ssechat.core.reply import Reply
+from ssechat.core.splice import moved
 
 
 class Fold:
@@ -29,7 +30,7 @@ class Fold:
         if frame.kind is FrameKind.MARK:
             self._mark(frame)
             return []
-        self.last_id = frame.id
+        self.last_id = moved(self.last_id, frame)
         if frame.kind is not FrameKind.EVENT or self._final:
             return []
         self.meter.event(frame.began)
@@ -45,6 +46,11 @@ class Fold:
             self._apply(delta, mono)
         self.reply.end(mono)
         return deltas
+
+    @property
+    def away(self) -> bool:
+        """Whether the connection was lost and the stream has not gone on since."""
+        return self._lost is not None
 
     @property
     def tokens(self) -> int:

@@ -7,7 +7,7 @@ compared (type and data) with what the journal holds at that place, and the firs
 ends the splice.
 
 Ids of our own relay (`<stream>.<epoch>-<seq>`) are ordered. There a comparison of numbers is
-enough, and a jump shows that events are missing.
+enough, and a jump shows that events are missing; but only while every event has one.
 """
 
 from __future__ import annotations
@@ -58,6 +58,14 @@ def order(event_id: str) -> Order | None:
     return Order(match[1], int(match[2]), int(match[3])) if match else None
 
 
+def moved(cursor: str, frame: Frame) -> str:
+    """The cursor once `frame` is committed. Comments do not move it: in a replay they carry an id
+    that was passed long ago."""
+    if frame.kind not in (FrameKind.EVENT, FrameKind.CURSOR):
+        return cursor
+    return frame.id if frame.id or frame.own_id else cursor
+
+
 class History:
     """What the journal holds of one stream, as the splice needs it: ids and digests of events.
 
@@ -69,6 +77,7 @@ class History:
         self._named: list[bool] = []
         self._places: dict[str, list[int]] = {}
         self._after: dict[str, int] = {}
+        self.last_id = ""
 
     def __len__(self) -> int:
         return len(self._events)
@@ -82,6 +91,7 @@ class History:
             self._named.append(frame.own_id)
         if frame.own_id:
             self._after[frame.id] = len(self._events)
+            self.last_id = frame.id
 
     def same(self, place: int, frame: Frame) -> bool:
         """Whether `frame` is the event at `place`. One that had an id is not sent without it."""
@@ -92,6 +102,10 @@ class History:
     def after(self, cursor: str) -> int:
         """The number of events up to the last that carried `cursor`; 0 without a cursor."""
         return self._after.get(cursor, 0) if cursor else 0
+
+    def names(self, own_id: str) -> bool:
+        """Whether a block of the stream carried this id."""
+        return own_id in self._after
 
     def places(self, own_id: str) -> list[int]:
         return self._places.get(own_id, [])
@@ -112,7 +126,7 @@ class Splice:
     def __init__(self, history: History, cursor: str, *, ordered: bool = False) -> None:
         self._history = history
         self._length = len(history)
-        self._last = order(cursor) if ordered else None
+        self._last = order(history.last_id)
         self._ordered = ordered
         self._places: set[int] = set()
         self._at_end = False
@@ -129,11 +143,11 @@ class Splice:
         new: list[Frame] = []
         for number, frame in enumerate(frames):
             if frame.kind is not FrameKind.EVENT:
-                new.append(frame)
+                new += self._between(frame)
                 continue
             found = self._find(frame)
             if found is Finding.KNOWN:
-                self.checked += 1 + len(self._held)
+                self.checked += 1 + sum(held.kind is FrameKind.EVENT for held in self._held)
                 self._held.clear()
             elif found is Finding.HELD:
                 self._held.append(frame)
@@ -151,22 +165,46 @@ class Splice:
         here = order(frame.id)
         self._last = here._replace(seq=here.seq - 1) if here else None
 
+    def _between(self, frame: Frame) -> list[Frame]:
+        """Comments pass. An id without an event stays behind the events that are held, and is
+        dropped where it names a place that the journal has left behind."""
+        if frame.kind is not FrameKind.CURSOR or not frame.own_id:
+            return [frame]
+        if self._passed(frame.id):
+            return []
+        if not self._held:
+            return [frame]
+        if self._held[-1].kind is FrameKind.CURSOR:
+            self._held.pop()
+        self._held.append(frame)
+        return []
+
+    def _passed(self, own_id: str) -> bool:
+        if self._ordered and (here := order(own_id)):
+            return self._last is not None and here[1:] <= self._last[1:]
+        named = self._history.names(own_id)
+        return not self._at_end or (named and self._history.after(own_id) != self._length)
+
     def _find(self, frame: Frame) -> Finding:
-        if self._ordered and frame.own_id and (here := order(frame.id)):
-            return self._compare_order(here)
+        here = order(frame.id) if self._ordered and frame.own_id else None
+        if here is not None:
+            return self._compare_order(frame.id, here)
+        self._ordered = False
         if frame.own_id and frame.id:
             return self._compare_id(frame)
         return self._compare(frame)
 
-    def _compare_order(self, here: Order) -> Finding:
+    def _compare_order(self, own_id: str, here: Order) -> Finding:
         last = self._last or Order(here.stream, 1, 0)
         if here.stream != last.stream:
             return Finding.DIFFERS
         if (here.epoch, here.seq) <= (last.epoch, last.seq):
+            self._stand(self._history.after(own_id))
             return Finding.KNOWN
         if here.seq > (last.seq + 1 if here.epoch == last.epoch else 1):
             return Finding.GAP
         self._last = here
+        self._stand(self._length)
         return Finding.NEW
 
     def _compare_id(self, frame: Frame) -> Finding:

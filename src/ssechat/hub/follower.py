@@ -7,30 +7,32 @@ import asyncio
 from ssechat.core.deltas import EndState
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import Journal, lease_alive
+from ssechat.journal import UNFINISHED, Journal, StreamRow, lease_alive
 
 _LOOK = 0.25  # s between looks at the journal
-_PAGE = 500
+_PAGE = 500  # frames read at once
 
 
-async def follow(journal: Journal, live: Live) -> bool:
-    """Fold what appears until the stream has ended (True) or its owner is dead (False)."""
-    after = 0
+async def follow(journal: Journal, live: Live) -> StreamRow:
+    """Fold what appears until the stream has ended or its owner is dead; the row as it is then."""
     seen = -1
     while True:
+        row = await journal.stream(live.stream_id)
         changes = await journal.changes()
         if changes != seen:
             seen = changes
-            while rows := await journal.frames(live.stream_id, after, _PAGE):
-                live.take([frame for _, frame in rows])
-                after = rows[-1][0]
-        row = await journal.stream(live.stream_id)
-        if row.state not in ("live", "stopping"):
-            live.fold.close(0.0)
-            live.outcome = Settle(EndState(row.state), row.note)
+            await catch_up(journal, live)
+        if row.state not in UNFINISHED:
+            live.close(Settle(EndState(row.state), row.note))
             live.ended.set()
             live.changed()
-            return True
+            return row
         if not lease_alive(row):
-            return False
+            return row
         await asyncio.sleep(_LOOK)
+
+
+async def catch_up(journal: Journal, live: Live) -> None:
+    """Fold what the journal holds beyond what is folded."""
+    while rows := await journal.frames(live.stream_id, live.seq, _PAGE):
+        live.take([frame for _, frame in rows])

@@ -11,22 +11,31 @@ import msgspec
 
 from ssechat.core.conversation import Prompt, Role, Turn, history
 from ssechat.core.deltas import EndState
-from ssechat.core.dialects import dialect
+from ssechat.core.dialects import DIALECTS, dialect
 from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
 from ssechat.core.fold import Fold, mark
 from ssechat.core.frames import Frame, MarkName
-from ssechat.core.resume import Rung, Settle, Stopped, Woken, submit, take_up
-from ssechat.hub.follower import follow
+from ssechat.core.resume import Rung, Settle, Stopped, Stream, Woken, submit, take_up
+from ssechat.hub.follower import catch_up, follow
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.pump import Pump
 from ssechat.hub.reader import Outgoing, cancel_path, rung_of
 from ssechat.hub.route import Route, route
-from ssechat.journal import Journal, MessageRow, NewStream, StreamRow
+from ssechat.journal import (
+    STOPPING,
+    UNFINISHED,
+    Journal,
+    MessageRow,
+    NewStream,
+    NotFound,
+    StreamRow,
+)
 from ssechat.link import Clients
 from ssechat.settings import Profile
 
 HEARTBEAT = 5.0  # s between two beats of our leases
+_RETRY = 1.0  # s
 _PAGE = 500  # frames read at once
 
 Profiles = Callable[[str], Awaitable[Profile | None]]
@@ -85,18 +94,19 @@ class Hub:
             )
         )
         row = await self.journal.stream(begun.stream_id)
-        live = self._open(row, way)
-        self._pumps[live.stream_id].start(submit(idempotent=bool(row.idempotency_key)))
+        live = self._live(row)
+        self._open(live, row, way).start(submit(idempotent=bool(row.idempotency_key)))
         return live
 
     async def take_up(self) -> list[Live]:
         """Go on with the streams whose process is dead; follow those of a living one."""
         taken = []
         for row in await self.journal.orphans():
-            if await self.journal.adopt(row.id, row.lease):
-                taken.append(await self._resume(row, stopping=row.state == "stopping"))
+            if row.dialect in DIALECTS and await self.journal.adopt(row.id, row.lease):
+                taken.append(await self._resume(row))
         for row in await self.journal.foreign():
-            taken.append(await self._follow(row))
+            if row.dialect in DIALECTS and row.id not in self._lives:
+                taken.append(self._follow(row))
         return taken
 
     async def resume(self, stream_id: str) -> Live:
@@ -107,8 +117,9 @@ class Hub:
                 "this server cannot resume a stream",
                 remedy="ctrl+r asks again, as a new attempt; this one is kept",
             )
-        await self.journal.reopen(stream_id)
-        return await self._resume(row)
+        if not await self.journal.reopen(stream_id):
+            raise ConfigProblem("this stream goes on already", remedy="wait for its end")
+        return await self._resume(await self.journal.stream(stream_id))
 
     def stop(self, live: Live) -> None:
         """End the generation. (Closing a tab does not: streams are the hub's.)"""
@@ -121,30 +132,38 @@ class Hub:
             pump.tell(Woken())
 
     async def subscribe(self, live: Live, after: int = 0) -> AsyncIterator[Frame]:
-        """The stream's frames from the journal, then those that come, until its end."""
+        """The stream's frames from the journal, then those that come, until its end; frames that
+        the journal refuses for now come from memory."""
         while True:
             version = live.version
             rows = await self.journal.frames(live.stream_id, after, _PAGE)
-            for seq, frame in rows:
-                after = seq
+            pump = self._pumps.get(live.stream_id)
+            held = pump.unsaved(after) if pump and not rows else []
+            for frame in held or [frame for _, frame in rows]:
+                after += 1
                 yield frame
-            if rows:
+            if rows or held:
                 continue
-            if live.ended.is_set():
+            if live.ended.is_set() or (live.outcome is not None and live.unsaved is not None):
                 return
             await live.change(version)
 
     async def close(self) -> None:
         """Save what has arrived and let go. Streams that can resume go on at the next start."""
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(pump.close() for pump in self._pumps.values()))
-        await self.journal.release()
+        try:
+            await self.journal.release()
+        except JournalProblem:
+            pass  # the leases end with this process
 
     # How a stream gets its pump.
 
-    def _open(self, row: StreamRow, way: Route) -> Live:
-        live = self._live(row)
+    def _open(self, live: Live, row: StreamRow, way: Route) -> Pump:
+        """A pump for `live`, which holds all that the journal does."""
         out = Outgoing(
             way.target,
             row.call,
@@ -152,15 +171,16 @@ class Hub:
             idempotency_key=row.idempotency_key,
             may_resume=way.profile.resume != "off",
         )
-        self._pumps[live.stream_id] = Pump(
+        pump = Pump(
             live,
             out,
             self.journal,
             self.clients,
             fork=lambda live: self._start(self._fork(live, way)),
-            dispossessed=lambda live: self._start(self._hand_over(live)),
+            dispossessed=lambda live: self._start(self._hand_over(live, row)),
         )
-        return live
+        self._pumps[live.stream_id] = pump
+        return pump
 
     def _live(self, row: StreamRow) -> Live:
         live = Live(
@@ -175,55 +195,66 @@ class Hub:
         self._lives[row.id] = live
         return live
 
-    async def _load(self, row: StreamRow) -> list[Frame]:
-        frames: list[Frame] = []
-        after = 0
-        while rows := await self.journal.frames(row.id, after, _PAGE):
-            frames += [frame for _, frame in rows]
-            after = rows[-1][0]
-        return frames
-
-    async def _resume(self, row: StreamRow, *, stopping: bool = False) -> Live:
+    async def _resume(self, row: StreamRow, live: Live | None = None) -> Live:
         """Fold what the journal holds, then go on from its cursor."""
-        frames = await self._load(row)
-        profile = await self._profiles(row.profile)
+        live = live or self._live(row)
+        live.resume_path, live.remote_id = row.resume_path, row.remote_id
+        await catch_up(self.journal, live)
         try:
-            if profile is None:
-                raise ConfigProblem(f"the profile {row.profile} is no longer configured")
-            way = await route(profile)
+            way = await self._way(row.profile)
         except Problem as problem:
-            return await self._settle_cut(row, frames, problem)
-        live = self._open(row, way)
-        live.take(frames)
-        pump = self._pumps[live.stream_id]
+            await self._settle_cut(live, problem)
+            return live
         first = take_up(
-            rung=rung_of(live) if profile.resume != "off" else Rung.NONE,
+            rung=rung_of(live) if way.profile.resume != "off" else Rung.NONE,
             idempotent=bool(row.idempotency_key),
             stoppable=bool(cancel_path(live)),
-            stopping=stopping,
+            stopping=row.state == STOPPING,
             verdict=live.fold.reply.verdict,
-            opened=any(frame.kind == "event" for frame in frames),
+            opened=len(live.history) > 0,
         )
-        if frames and live.fold.reply.verdict is None:
-            last = frames[-1]
+        pump = self._open(live, row, way)
+        last = live.latest
+        if last is not None and live.fold.reply.verdict is None and not live.fold.away:
             pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
         pump.start(first)
         return live
 
-    async def _settle_cut(self, row: StreamRow, frames: list[Frame], why: Problem) -> Live:
-        live = self._live(row)
-        live.take(frames)
+    async def _settle_cut(self, live: Live, why: Problem) -> None:
         live.problem = why
-        live.outcome = Settle(EndState.CUT, why.title)
-        live.fold.close(frames[-1].mono if frames else 0.0)
-        await self.journal.settle(row.id, outcome(live, live.outcome))
+        settle = Settle(EndState.CUT, why.title)
+        live.close(settle)
+        try:
+            await self.journal.settle(live.stream_id, outcome(live, settle))
+        except JournalProblem as problem:
+            live.unsaved = problem
         live.ended.set()
         live.changed()
-        return live
+
+    async def _way(self, name: str) -> Route:
+        profile = await self._profiles(name)
+        if profile is None:
+            raise ConfigProblem(
+                f"the profile {name} is no longer configured",
+                remedy="configure it again, then resume the answer",
+            )
+        return await route(profile)
 
     async def _fork(self, old: Live, way: Route) -> None:
         """The server sends another answer than the one we hold: it becomes the next attempt."""
         await old.ended.wait()
+        try:
+            row = await self._sibling(old)
+        except JournalProblem as problem:
+            old.problem = problem
+            old.changed()
+            return
+        live = self._live(row)
+        first = take_up(rung=Rung.REPLAY, stoppable=bool(cancel_path(live)), forked=True)
+        self._open(live, row, way).start(first)
+        old.changed()
+
+    async def _sibling(self, old: Live) -> StreamRow:
         row = await self.journal.stream(old.stream_id)
         parent = await self.journal.parent(old.message_id)
         begun = await self.journal.begin(
@@ -243,32 +274,42 @@ class Hub:
             remote_id=old.remote_id,
             rung=Rung.REPLAY,
         )
-        live = self._open(await self.journal.stream(begun.stream_id), way)
-        first = take_up(rung=Rung.REPLAY, stoppable=bool(cancel_path(live)))
-        self._pumps[live.stream_id].start(first)
-        old.changed()
+        return await self.journal.stream(begun.stream_id)
 
-    async def _follow(self, row: StreamRow) -> Live:
+    # Streams that other processes own.
+
+    def _follow(self, row: StreamRow) -> Live:
         live = self._live(row)
-        live.followed = True
-        self._start(self._keep_following(live, row))
+        self._start(self._keep_following(live))
         return live
 
-    async def _keep_following(self, live: Live, row: StreamRow) -> None:
-        """Fold another process' frames as it writes them; take over if that process dies."""
-        if await follow(self.journal, live):
-            return
-        row = await self.journal.stream(row.id)
-        if await self.journal.adopt(row.id, row.lease):
-            self._lives.pop(row.id)
-            await self._resume(row)
-            live.changed()
-
-    async def _hand_over(self, live: Live) -> None:
+    async def _hand_over(self, live: Live, row: StreamRow) -> None:
+        """Another process owns the stream now: what only we hold of it does not count."""
         pump = self._pumps.pop(live.stream_id)
         await pump.close()
+        if pump.saved_seq != live.seq:
+            live.restart(dialect(row.dialect).decoder())
+        live.outcome, live.unsaved, live.machine = None, None, Stream()
+        await self._keep_following(live)
+
+    async def _keep_following(self, live: Live) -> None:
+        """Fold another process' frames as it writes them; take over if that process dies."""
         live.followed = True
-        await follow(self.journal, live)
+        live.changed()
+        while not live.ended.is_set():
+            try:
+                row = await follow(self.journal, live)
+                if row.state in UNFINISHED and await self.journal.adopt(row.id, row.lease):
+                    live.followed = False
+                    await self._resume(row, live)
+                    return
+            except NotFound as problem:
+                live.problem = problem
+                live.close(Settle(EndState.STOPPED, "the conversation was deleted"))
+                live.ended.set()
+                live.changed()
+            except JournalProblem:
+                await asyncio.sleep(_RETRY)
 
     async def _prompt(self, question: Question) -> Prompt:
         turns: list[Turn] = []

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ssechat.core.deltas import EndState
+from ssechat.core.dialects import Decoder
 from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame
@@ -16,7 +17,8 @@ from ssechat.core.splice import History
 class Live:
     """One stream of this process. Only its pump (or follower) changes it; everybody may look.
 
-    `cursor` is the last committed event id. `due` is when the machine tries again (monotonic), if
+    `cursor` is the last committed event id, `seq` the number of the last frame folded,
+    which is `latest`. `due` is when the machine tries again (monotonic), if
     it waits. `unsaved` is why the journal cannot be written at present, if it cannot.
     """
 
@@ -38,7 +40,7 @@ class Live:
         self.fold = fold
         self.history = History()
         self.machine = Stream()
-        self.cursor = ""
+        self.seq = 0
         self.resume_path = ""
         self.remote_id = ""
         self.due: float | None = None
@@ -50,6 +52,11 @@ class Live:
         self.ended = asyncio.Event()
         self._watchers: list[Callable[[Live], None]] = []
         self._changed = asyncio.Event()
+        self.latest: Frame | None = None
+
+    @property
+    def cursor(self) -> str:
+        return self.fold.last_id
 
     @property
     def stopping(self) -> bool:
@@ -64,10 +71,23 @@ class Live:
         for frame in frames:
             self.history.add(frame)
             self.fold.take(frame)
-            if frame.id:
-                self.cursor = frame.id
-            elif frame.own_id:
-                self.cursor = ""
+            self.latest = frame
+        self.seq += len(frames)
+        self.changed()
+
+    def close(self, outcome: Settle) -> None:
+        """No frame will follow; the end need not be written yet."""
+        last = self.fold.meter.last_token
+        if last is None:
+            last = self.latest.mono if self.latest else 0.0
+        self.fold.close(last)
+        self.outcome = outcome
+        self.changed()
+
+    def restart(self, decoder: Decoder) -> None:
+        """Forget all frames, to fold them again from the journal."""
+        self.fold, self.history = Fold(decoder), History()
+        self.seq, self.latest = 0, None
         self.changed()
 
     def changed(self) -> None:

@@ -35,10 +35,10 @@ from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.reader import Outgoing, Reader, cancel_path, rung_of
 from ssechat.hub.recorder import Recorder
-from ssechat.journal import Journal
+from ssechat.journal import Journal, LeaseLost
 from ssechat.link import Clients, Connection, fetch
 
-_SETTLE_RETRY = 1.0  # s
+_RETRY = 1.0  # s
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
 
@@ -46,8 +46,8 @@ _CLOSE_TIME = 2.0  # s
 class Pump:
     """Owns a stream's connection, timer and recorder. All that happens comes through `tell`.
 
-    `fork` is called when the server turns out to send another answer; `dispossessed` when another
-    process has taken the stream over.
+    `fork` is called when the server turns out to send another answer; `dispossessed` once, when
+    another process has taken the stream over.
     """
 
     def __init__(
@@ -65,13 +65,17 @@ class Pump:
         self._journal = journal
         self._clients = clients
         self._fork = fork
+        self._dispossessed = dispossessed
+        self._ours = True
+        self._resume_saved = bool(live.resume_path)
         self._recorder = Recorder(
             journal,
             live.stream_id,
             cursor=live.cursor,
+            saved_seq=live.seq,
             recorded=self._recorded,
             trouble=self._trouble,
-            dispossessed=lambda: dispossessed(live),
+            dispossessed=self._dispossess,
         )
         self._connection: Connection | None = None
         self._reader: Reader | None = None
@@ -81,9 +85,14 @@ class Pump:
         self._refetched: set[str] = set()
 
     @property
-    def unsaved(self) -> list[Frame]:
-        """Folded frames that the journal does not hold yet."""
-        return self._recorder.unsaved
+    def saved_seq(self) -> int:
+        """The number of the last frame in the journal."""
+        return self._recorder.saved_seq
+
+    def unsaved(self, after: int) -> list[Frame]:
+        """Folded frames beyond number `after` that the journal does not hold yet."""
+        held = self._recorder
+        return held.unsaved[after - held.saved_seq :] if after >= held.saved_seq else []
 
     def start(self, first: Step) -> None:
         """Begin with what `submit` or `take_up` decided."""
@@ -112,7 +121,10 @@ class Pump:
             await asyncio.wait(self._tasks, timeout=_CLOSE_TIME)
         for task in tuple(self._tasks):
             task.cancel()
-        await self._recorder.saved()
+        try:
+            await asyncio.wait_for(self._recorder.saved(), _CLOSE_TIME)
+        except TimeoutError:
+            pass  # the journal is locked: the next start asks the server from its cursor on
         self._recorder.close()
 
     def _apply(self, result: Step) -> None:
@@ -187,22 +199,29 @@ class Pump:
 
     def _opened(self, connection: Connection) -> None:
         live = self.live
+        live.problem = None
         self._connection = connection
         if connection.location and self._out.may_resume and not live.resume_path:
             live.resume_path, live.remote_id = connection.location, connection.remote_id
             self._spawn(self._save_resume())
 
     async def _save_resume(self) -> None:
+        """Write down where the stream can be continued; try until the journal takes it."""
+        while True:
+            if await self._written(self._update_resume()):
+                return
+            await asyncio.sleep(_RETRY)
+
+    async def _update_resume(self) -> None:
         live = self.live
-        try:
+        if live.resume_path and not self._resume_saved:
             await self._journal.update_stream(
                 live.stream_id,
                 resume_path=live.resume_path,
                 remote_id=live.remote_id,
                 rung=rung_of(live),
             )
-        except JournalProblem as problem:
-            self._trouble(problem)
+            self._resume_saved = True
 
     def _recorded(self, frames: list[Frame]) -> None:
         """Frames were committed: fold them, then tell the machine what they are."""
@@ -217,17 +236,33 @@ class Pump:
         if verdict is not None and verdict is not before:
             self.tell(Judged(verdict))
 
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
+        """Whether there is no need to try this again."""
+        try:
+            await writing
+        except LeaseLost:
+            self._dispossess()
+        except JournalProblem as problem:
+            self._trouble(problem)
+            return False
+        if self.live.unsaved is not None and not self._recorder.unsaved:
+            self._trouble(None)
+        return True
+
     def _trouble(self, problem: JournalProblem | None) -> None:
         self.live.unsaved = problem
         self.live.changed()
 
+    def _dispossess(self) -> None:
+        if self._ours:
+            self._ours = False
+            self._drop()
+            self._dispossessed(self.live)
+
     async def _ask_stop(self) -> None:
         """Write down that we stop, then ask the server."""
         live = self.live
-        try:
-            await self._journal.update_stream(live.stream_id, state="stopping")
-        except JournalProblem as problem:
-            self._trouble(problem)
+        await self._written(self._journal.update_stream(live.stream_id, state="stopping"))
         headers = {"Content-Type": "application/json"}
         try:
             call = Call("POST", cancel_path(live), headers, b"{}")
@@ -242,22 +277,21 @@ class Pump:
         """Write the end, once all that arrived is folded; try until the journal takes it."""
         await self._recorder.idle()
         live = self.live
-        last = live.fold.meter.last_token
-        live.fold.close(time.monotonic() if last is None else last)
-        live.outcome = settle
-        live.changed()
+        live.close(settle)
         while True:
-            try:
-                if await self._recorder.saved():
-                    await self._journal.settle(live.stream_id, outcome(live, settle))
-                    self._trouble(None)
-                    break
-            except JournalProblem as problem:
-                self._trouble(problem)
-            await asyncio.sleep(_SETTLE_RETRY)
+            if await self._recorder.saved() and await self._written(self._write_end(settle)):
+                break
+            await asyncio.sleep(_RETRY)
+        if not self._ours:
+            return
         live.ended.set()
         live.changed()
         try:
             await self._journal.pack(live.stream_id)
         except JournalProblem:
             pass  # the frames stay as they are; nothing depends on it
+
+    async def _write_end(self, settle: Settle) -> None:
+        """The end and, if that is still to be done, where the stream can be continued."""
+        await self._update_resume()
+        await self._journal.settle(self.live.stream_id, outcome(self.live, settle))

@@ -67,13 +67,12 @@ class Reader:
         self._note = note
         self._on_open = opened
         self._refetched = refetched
-        self._resuming = False
+        self._away = False
         self.over = False
 
     async def run(self, how: Connect) -> None:
         """Connect, read to the end, and say how it ended."""
         await self._recorder.idle()
-        self._resuming = how.resume
         happening = await self._attempt(how)
         await self._recorder.idle()
         if isinstance(happening, Lost) and self._live.machine.verdict is None:
@@ -95,6 +94,7 @@ class Reader:
             ) as connection:
                 self._on_open(connection)
                 self._tell(Opened(rung_of(self._live), stoppable=bool(cancel_path(self._live))))
+                self._away = self._live.fold.away
                 ordered = bool(self._live.remote_id)
                 splice = Splice(self._live.history, cursor, ordered=ordered)
                 async with aclosing(connection.frames()) as arriving:
@@ -130,10 +130,11 @@ class Reader:
         """Record what is new. A gap is asked for again once, then marked."""
         while frames:
             new, broken, frames = splice.sift(frames)
-            if self._resuming and any(frame.kind is FrameKind.EVENT for frame in new):
-                self._resuming = False
+            if self._away and any(frame.kind is FrameKind.EVENT for frame in new):
+                self._away = False
                 self._note(MarkName.RESUMED, checked=splice.checked)
-            self._recorder.put(new)
+            if new:
+                self._recorder.put(new)
             if broken is Finding.DIFFERS:
                 self._tell(Differed())
                 return

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import reduce
 
 from ssechat.core.errors import JournalProblem
 from ssechat.core.frames import Frame
+from ssechat.core.splice import moved
 from ssechat.journal import Journal, LeaseLost
 
-BOUND = 16 * 2**20  # characters of data held in memory per stream before reading pauses
+BOUND = 16 * 2**20  # bytes, about, held in memory per stream before reading pauses
+FRAME_SIZE = 250  # bytes, about, of a frame beside its text
 RETRY = 1.0  # s
 
 
@@ -21,7 +24,8 @@ class Recorder:
     """The one way of a stream's frames into its journal.
 
     `recorded(frames)` is called after each commit, in order; `trouble(problem or None)` when
-    writing fails and when it works again; `dispossessed()` if another process owns the stream now.
+    writing fails and when it works again; `dispossessed()` once another process owns the stream:
+    from then on frames are dropped. `saved_seq` is the number of the last frame in the journal.
     """
 
     def __init__(
@@ -30,19 +34,23 @@ class Recorder:
         stream_id: str,
         *,
         cursor: str,
+        saved_seq: int,
         recorded: Callable[[list[Frame]], None],
         trouble: Callable[[JournalProblem | None], None],
         dispossessed: Callable[[], None],
     ) -> None:
         self.unsaved: list[Frame] = []
+        self.saved_seq = saved_seq
         self._journal = journal
         self._stream_id = stream_id
         self._cursor = cursor
         self._recorded = recorded
         self._trouble = trouble
         self._dispossessed = dispossessed
+        self._ours = True
         self._waiting: list[Frame] = []
         self._held = 0
+        self._due = False  # to try again to write what is unsaved
         self._worker: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._roomy = asyncio.Event()
@@ -51,7 +59,7 @@ class Recorder:
     def put(self, frames: list[Frame]) -> None:
         """Take frames over. They are safe from the caller's cancellation."""
         self._waiting += frames
-        self._held += sum(len(frame.data) for frame in frames)
+        self._held += sum(map(_size, frames))
         if self._held > BOUND:
             self._roomy.clear()
         self._start()
@@ -67,7 +75,7 @@ class Recorder:
 
     async def saved(self) -> bool:
         """Try once more to write what could not be written; whether nothing is left."""
-        self._start()
+        self._try_again()
         await self.idle()
         return not self.unsaved
 
@@ -79,28 +87,37 @@ class Recorder:
         if self._worker is None:
             self._worker = asyncio.ensure_future(self._work())
 
+    def _try_again(self) -> None:
+        self._due = bool(self.unsaved)
+        self._start()
+
     async def _work(self) -> None:
         try:
-            first = True
-            while self._waiting or (first and self.unsaved):
-                first = False
+            while self._waiting or self._due:
                 batch, self._waiting = self._waiting, []
-                await self._save(batch)
-                if batch:
+                if await self._take(batch) and batch:
                     self._recorded(batch)
         finally:
             self._worker = None
 
-    async def _save(self, batch: list[Frame]) -> None:
-        frames = self.unsaved + batch
-        cursor = self._cursor
-        for frame in batch:
-            if frame.id or frame.own_id:
-                cursor = frame.id
-        self._cursor = cursor
+    async def _take(self, batch: list[Frame]) -> bool:
+        """Save what can be saved; whether the stream is ours. While the journal refuses, frames
+        gather until the next try, however many come."""
+        if not self._ours:
+            return False
+        self._cursor = reduce(moved, batch, self._cursor)
+        if self.unsaved and not self._due:
+            self.unsaved += batch
+            return True
+        self._due = False
+        await self._save(self.unsaved + batch)
+        return self._ours
+
+    async def _save(self, frames: list[Frame]) -> None:
         try:
-            await self._journal.append(self._stream_id, frames, cursor)
+            self.saved_seq = await self._journal.append(self._stream_id, frames, self._cursor)
         except LeaseLost:
+            self._ours = False
             self.unsaved = []
             self._dispossessed()
         except JournalProblem as problem:
@@ -108,13 +125,17 @@ class Recorder:
             self._trouble(problem)
             self._retry_later()
             return
-        if self.unsaved:
+        late, self.unsaved = self.unsaved, []
+        if late:
             self._trouble(None)
-        self.unsaved = []
-        self._held = sum(len(frame.data) for frame in self._waiting)
+        self._held = sum(map(_size, self._waiting))
         self._roomy.set()
 
     def _retry_later(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = asyncio.get_running_loop().call_later(RETRY, self._start)
+        self._retry = asyncio.get_running_loop().call_later(RETRY, self._try_again)
+
+
+def _size(frame: Frame) -> int:
+    return len(frame.data) + len(frame.event) + len(frame.id) + FRAME_SIZE

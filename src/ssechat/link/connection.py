@@ -15,8 +15,10 @@ from ssechat.core.conversation import Call
 from ssechat.core.frames import Frame
 from ssechat.core.sse import SseDecoder
 from ssechat.link import problems
-from ssechat.link.client import Clients, proxy_for
+from ssechat.link.client import Clients
 from ssechat.link.exchange import Exchange, Trace
+from ssechat.link.proxy import proxy_for
+from ssechat.link.refusal import is_stream, refusal
 from ssechat.link.target import Target, same_origin
 from ssechat.link.watchdog import Watchdog
 
@@ -101,9 +103,9 @@ async def connect(
 
     async with Exchange(opening, on_sent) as exchange:
         response = await _head(exchange, target, target.headers_time)
-        if response.status_code != 200 or not problems.is_stream(response):
+        if not is_stream(response):
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
-            raise problems.refusal(response, body, error_text)
+            raise refusal(response, body, error_text)
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
         decoder = SseDecoder(last_event_id=last_event_id, end_mark=end_mark)
         try:

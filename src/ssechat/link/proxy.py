@@ -14,7 +14,7 @@ import httpx
 
 from ssechat.core.errors import ConfigProblem
 
-_SENSIBLE = re.compile(r"[^\s\x00-\x20\x7f%]+")
+_UNFIT = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff]")
 
 
 class Proxy(NamedTuple):
@@ -33,12 +33,11 @@ class Proxy(NamedTuple):
 
     def made(self, context: ssl.SSLContext) -> httpx.Proxy:
         """For httpx. Raises ConfigProblem, without the address, if it is none."""
+        secure = context if self.url.lower().startswith("https:") else None
         try:
             parts = urlsplit(self.url)
-            if parts.hostname and parts.port != 0 and _SENSIBLE.fullmatch(parts.hostname):
-                return httpx.Proxy(
-                    self.url, ssl_context=context if parts.scheme == "https" else None
-                )
+            if parts.hostname and parts.port != 0 and not _UNFIT.search(self.url):
+                return httpx.Proxy(self.url, ssl_context=secure)
         except (ValueError, httpx.InvalidURL):
             pass
         raise ConfigProblem(

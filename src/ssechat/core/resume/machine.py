@@ -99,13 +99,17 @@ def take_up(
     stopping: bool = False,
     opened: bool = True,
     verdict: Verdict | None = None,
+    forked: bool = False,
 ) -> Step:
     """A stream that another process left, or that the user resumes.
 
     `opened`: the journal holds an answer's beginning. If it does not, nobody knows whether the
     request was ever seen. `verdict`: the terminal event that the journal holds, if it does.
+    `forked`: it is the other answer that a server sent on an earlier resume.
     """
-    stream = Stream(rung=rung, idempotent=idempotent, stoppable=stoppable, verdict=verdict)
+    stream = Stream(
+        rung=rung, idempotent=idempotent, stoppable=stoppable, verdict=verdict, forked=forked
+    )
     if verdict is not None:
         return _finish(stream, None, 0.0)
     if stopping:
@@ -217,9 +221,12 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
 
 
 def _differed(stream: Stream, _: Differed, now: float) -> Step:
-    ended = _to(stream, State.INTERRUPTED)
+    """A server whose every answer is another one does not make attempts without end."""
+    if stream.forked:
+        return _interrupt(stream, "the server sends another answer each time")
     note = "the server now sends another answer; it is kept as the next attempt"
-    return ended, [Settle(EndState.CUT, note), Fork()]
+    ended, actions = _interrupt(stream, note)
+    return ended, [*actions, Fork()]
 
 
 def _stop(stream: Stream, _: Stopped, now: float) -> Step:

@@ -55,7 +55,7 @@ class Stream(msgspec.Struct, frozen=True):
     `rung` is what the server has shown so far. `idempotent`: the request may be sent again under
     its key. `stoppable`: the server has a way to be told to stop. `floor` is the server's `retry:`
     in seconds. `tries` counts connections since the last new frame, `since` is when the first of
-    them was lost.
+    them was lost. `forked`: it is itself what a `Fork` kept.
     """
 
     state: State = State.SUBMITTING
@@ -67,6 +67,7 @@ class Stream(msgspec.Struct, frozen=True):
     tries: int = 0
     since: float | None = None
     from_start: bool = False
+    forked: bool = False
     note: str = ""
 
     @property
@@ -211,7 +212,7 @@ class Settle(msgspec.Struct, frozen=True):
 
 
 class Fork(msgspec.Struct, frozen=True):
-    """Keep what this connection sends as a sibling attempt."""
+    """Ask for the answer that the server now sends, from its start, as a sibling attempt."""
 
 
 Action = Connect | Wait | Linger | Close | AskStop | Settle | Fork

@@ -71,7 +71,7 @@ class Code(Block):
     def content(self, width: int) -> list[Line]:
         indent = (Span("  "),) if width > 20 else ()
         room = width - line_cells(indent)
-        label = cells(self._label)
+        label = cells(self._label)  # it costs the first line some room, unless that is too narrow
         if not label or label > room // 3:
             return [indent + line for line in wrap(self._spans, room)]
         first, *rest = wrap(self._spans, room - label - 2)

@@ -117,6 +117,7 @@ class Document:
     def _grow(self, text: str) -> None:
         """Add to the last line, which is read in pieces if it gets too long."""
         self._partial += text
+        # Cut at a fixed length, not where a piece happened to end: else chunking would show.
         while len(self._partial) >= LIMIT:
             piece, self._partial = self._partial[:LIMIT], self._partial[LIMIT:]
             self._push(piece)

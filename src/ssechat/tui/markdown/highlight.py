@@ -55,6 +55,7 @@ class Highlighter:
         except Exception:  # noqa: BLE001  hundreds of lexers, fed with half a language
             self._lexer = None
             return [Span(text, "fence")]
+        # A lexer may rewrite what it reads; then its colours would be of another text.
         spans = [Span(value.replace("\n", ""), _role(kind)) for kind, value in tokens]
         return spans if "".join(span.text for span in spans) == text else [Span(text, "fence")]
 

@@ -104,6 +104,7 @@ class MarkdownLines:
         depth, rest, entered = self._enter(depth, rest)
         if not rest.strip(" "):
             return
+        # A paragraph goes on without its containers' marks if nothing else can be meant.
         lazy = depth < known and not entered and isinstance(self.leaf, Run)
         if lazy and not grammar.interrupts(rest):
             self._add_text(rest)
@@ -151,6 +152,7 @@ class MarkdownLines:
             self._add_text(rest)
         else:
             self._close_leaf()
+            # Definitions are taken line by line: one that spans lines is shown as text.
             if not define(rest, {} if self._trial else self._references):
                 self.leaf = Run(self._parse)
                 self._grow(rest.lstrip(" "))
@@ -159,6 +161,7 @@ class MarkdownLines:
         """Whether the line makes a heading of the open paragraph, or a table of its last line."""
         if not run.whole or grammar.indentation(rest) >= 4:
             return False
+        # Before the underline: "| a |" over "---" is a table, as markdown-it has it.
         above, _, header = run.text.rpartition("\n")
         if aligns := alignments(header, rest):
             run.text = above
@@ -195,7 +198,7 @@ class MarkdownLines:
     def _row(self, table: Table, rest: str) -> None:
         row = self._cells(rest)
         if self._trial:
-            self.leaf = None
+            self.leaf = None  # the table itself is shared with the scanner that was forked
             self._emit(table.probe(row))
             return
         if len(table.rows) >= PART:

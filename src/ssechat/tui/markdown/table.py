@@ -91,6 +91,7 @@ class Table(Block):
             return self._before.widths(width)
         count = len(self.aligns)
         room = width - len(SEPARATOR) * (count - 1)
+        # Rows that are on the screen hold still while others come; at the end all have a say.
         wanted = self._wanted if self.closed else self._early
         if sum(wanted) > room and room < NARROWEST * count:
             return []
@@ -133,7 +134,7 @@ def _shrink(wanted: list[int], room: int) -> list[int]:
     """Widths that add up to at most `room`: the widest columns give way first."""
     limit = max(wanted)
     while sum(min(want, limit) for want in wanted) > room and limit > 1:
-        limit -= max(1, (limit - 1) // 16)
+        limit -= max(1, (limit - 1) // 16)  # not by one: cells can be thousands wide
     return [min(want, limit) for want in wanted]
 
 

@@ -127,7 +127,7 @@ class Column:
         width = self._look.text_width
         if resized:
             for index, view in enumerate(self._views):
-                if index not in self._near:
+                if index not in self._near:  # those near keep their blocks and only wrap again
                     view.drop()
                     view.estimate(width)
         if self._rev == self.page.rev:
@@ -180,7 +180,7 @@ class Column:
         index, at = self._locate(top)
         guessed = self._views[index].height
         stack = self._build(index)
-        if len(stack) != guessed:
+        if len(stack) != guessed:  # somebody jumped into what nobody had measured
             at = at * len(stack) // max(1, guessed)
         return Anchor(self._views[index].item.key, stack.place(min(at, len(stack) - 1)))
 

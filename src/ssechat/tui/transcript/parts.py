@@ -88,7 +88,7 @@ class PartView:
         """Feed what came since the last time into the document, as far as the budget goes."""
         if self._finished and self._at < self.part.chars:
             self._restart()  # a part that had ended goes on: after a resume
-        self._mark()
+        self._mark()  # a seam may have come after the text that it follows was read
         while self._at < self.part.chars and look.budget > 0:
             text = self._next(look.budget)
             look.budget -= len(text)

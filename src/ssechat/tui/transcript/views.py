@@ -70,6 +70,7 @@ class ItemView:
     def build(self, look: Look, toggled: Toggled, rev: int) -> Stack:
         """The item's lines, with a blank one after them; `rev` is the page's."""
         stamp = (rev, look.width, look.thinking, look.hint, look.reading, self._version())
+        # Live thinking changes without a new version: its header tells the time.
         if self.stack is None or stamp != self._stamp or self.pending or self.ticking:
             self.stack = Stack([*self.slices(look, toggled), blank(_END)])
             self.height = len(self.stack)

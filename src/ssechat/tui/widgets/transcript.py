@@ -25,7 +25,7 @@ from ssechat.tui.transcript.page import Page
 from ssechat.tui.transcript.slices import INDENT, Look, ThinkingMode
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
-BUDGET = 48_000
+BUDGET = 32_000
 """Characters that one `pull` reads at most; what is left waits for the next one."""
 WARM = 8
 """Pages whose layout is kept; others are laid out anew when they are shown again."""
@@ -115,10 +115,10 @@ class Transcript(ScrollView, can_focus=False):
     def toggle_thinking(self, key: str, part: int, opened: bool) -> None:
         """Open or close one thinking part; the first row stays where it is."""
         column = self._column
-        column.scroll(column.top)
+        column.scroll(column.top)  # as if the reader had let go here: else the end would hold still
         following, self._page.following = self._page.following, False
         self._page.toggle(key, part, opened)
-        self._place()
+        self._lay()
         self._page.following = following and column.at_end
         self._tell()
 
@@ -204,6 +204,10 @@ class Transcript(ScrollView, can_focus=False):
         return look
 
     def _place(self, *, repaint: bool = False) -> None:
+        self._lay(repaint=repaint)
+        self._tell()
+
+    def _lay(self, *, repaint: bool = False) -> None:
         """Lay out what the screen shows, scroll there, and repaint the rows that differ."""
         area = self._area
         if not area:
@@ -214,7 +218,7 @@ class Transcript(ScrollView, can_focus=False):
         self._placing = True
         column.arrange(self._look(), area.height)
         old, self._rows = self._rows, column.rows()
-        size = Size(area.width, max(column.total, 1))
+        size = Size(area.width, max(column.total, 1))  # first: it bounds how far one can scroll
         if size != self.virtual_size:
             self.virtual_size = size
         scrolled = round(self.scroll_y) != column.top
@@ -225,7 +229,6 @@ class Transcript(ScrollView, can_focus=False):
             self.refresh()
         elif not scrolled:
             self._repaint(old)
-        self._tell()
 
     def _repaint(self, old: list[Line]) -> None:
         """Refresh the rows that are not what they were."""
