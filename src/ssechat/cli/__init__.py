@@ -105,5 +105,6 @@ def report(problem: Problem) -> None:
 
 def close_quietly() -> None:
     """Standard output is gone: keep the interpreter from complaining about it at exit."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, sys.stdout.fileno())
+    if sys.stdout is not None:
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())

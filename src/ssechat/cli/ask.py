@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable
 from pathlib import Path
 
 import click
 
-from ssechat.cli import CLOSED_PIPE, INTERRUPTED, close_quietly, report
-from ssechat.cli.ask_output import JsonOutput, Output, TextOutput
+from ssechat.cli import INTERRUPTED, report
+from ssechat.cli.ask_output import JsonOutput, Output, TextOutput, printing
 from ssechat.core.deltas import EndState
 from ssechat.core.dialects import dialect
 from ssechat.core.errors import ConfigProblem, Problem
@@ -30,6 +31,7 @@ EXIT = {
     EndState.EXPIRED: 1,
 }
 _ATTACHMENT_LIMIT = 4 * 2**20  # bytes
+_STOP_TIME = 3.0  # s that a closed pipe waits for the server to confirm the stop
 
 _EPILOG = """\b
 Examples:
@@ -68,18 +70,15 @@ def command(
     Standard input, if it is not a terminal, is added to the prompt; `-` takes it alone.
     """
     text = _prompt(prompt, attach)
-    output = JsonOutput() if as_json else TextOutput(thinking)
-    try:
+    with printing():
+        output = JsonOutput() if as_json else TextOutput(thinking)
         sys.exit(asyncio.run(_run(text, output, profile, model, demo, system)))
-    except BrokenPipeError:
-        close_quietly()
-        sys.exit(CLOSED_PIPE)
 
 
 def _prompt(prompt: str | None, attach: tuple[str, ...]) -> str:
     """The prompt, then standard input, then the attached files. ConfigProblem if all are empty."""
     parts = [] if prompt in (None, "-") else [str(prompt)]
-    if prompt == "-" or not sys.stdin.isatty():
+    if sys.stdin is not None and (prompt == "-" or not sys.stdin.isatty()):
         parts.append(_decoded(sys.stdin.buffer.read(), "standard input"))
     parts += [f"`{Path(name).name}`:\n```\n{_attachment(name)}\n```" for name in attach]
     text = "\n\n".join(part for part in parts if part.strip())
@@ -125,32 +124,60 @@ async def _run(
 
 async def _answer(hub: Hub, profile: Profile, text: str, system: str, output: Output) -> int:
     live = await hub.submit(Question(profile, text=text, system=system))
+    answering = asyncio.ensure_future(_print(hub, live, profile.dialect, output))
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, hub.stop, live)
-    fold = Fold(dialect(profile.dialect).decoder())
+    loop.add_signal_handler(signal.SIGINT, _interrupt, hub, live, answering)
     try:
-        output.begin(live)
-        async for frame in hub.subscribe(live):
-            output.deltas(fold.take(frame))
-        output.deltas(fold.close(0.0))
-        output.end(live)
+        await answering
+    except asyncio.CancelledError:
+        if not answering.cancelled():
+            raise
+        report(Problem("stopping", remedy="the next start of ssechat asks the server again"))
+        return INTERRUPTED
     except BrokenPipeError:
         hub.stop(live)
-        await live.ended.wait()
+        await _wait(live.ended.wait(), _STOP_TIME)
         raise
     finally:
         loop.remove_signal_handler(signal.SIGINT)
-    return _explain(live)
+    return explain(live)
 
 
-def _explain(live: Live) -> int:
+def _interrupt(hub: Hub, live: Live, answering: asyncio.Future[None]) -> None:
+    """ctrl+c stops the answer; once more, it waits no longer for the server to confirm."""
+    if live.stopping:
+        answering.cancel()
+    hub.stop(live)
+
+
+async def _print(hub: Hub, live: Live, codec: str, output: Output) -> None:
+    fold = Fold(dialect(codec).decoder())
+    output.begin(live)
+    async for frame in hub.subscribe(live):
+        output.deltas(fold.take(frame))
+    output.deltas(fold.close(0.0))
+    output.end(live)
+
+
+async def _wait(what: Awaitable[object], seconds: float) -> None:
+    try:
+        await asyncio.wait_for(what, seconds)
+    except TimeoutError:
+        pass
+
+
+def explain(live: Live) -> int:
     """Say on standard error what a user must know of the end; the exit code."""
     assert live.outcome is not None
     end, note = live.outcome.end, live.outcome.note
     if end is not EndState.COMPLETE:
-        remedy = live.problem.remedy if live.problem else ""
+        remedy = live.problem.remedy if live.problem and EXIT[end] == 1 else ""
         if end is EndState.CUT:
-            how = "the app can resume it with F6" if live.resume_path else "it cannot be resumed"
+            how = f"`ssechat resume {live.stream_id}`, or F6 in the app, goes on with it"
+            how = how if live.resume_path else "this server cannot resume it"
             remedy = f"what came is kept in the history; {how}"
         report(Problem(f"{end}: {note}" if note else str(end), remedy=remedy))
+    if (unsaved := live.unsaved) is not None:
+        title = f"the end of this answer could not be saved: {unsaved.title}"
+        report(Problem(title, detail=unsaved.detail, remedy=unsaved.remedy))
     return EXIT[end]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 import msgspec
 
+from ssechat.cli import CLOSED_PIPE, close_quietly
 from ssechat.core.deltas import Delta, Text, Thinking, Tool, Usage
+from ssechat.core.errors import Problem
 from ssechat.core.safe import Cleaner
 from ssechat.hub import Live
 
@@ -32,17 +37,14 @@ class Pen:
         if self._cleaner is not None:
             text = self._cleaner.feed(text)
         if text:
-            self._file.write(text)
-            self._file.flush()
+            _put(self._file, text)
             self._last = text[-1]
 
     def finish(self) -> None:
         """End the last line, if it is not ended."""
-        if self._cleaner is not None:
-            self._file.write(self._cleaner.finish())
-        if self._last and self._last != "\n":
-            self._file.write("\n")
-        self._file.flush()
+        rest = self._cleaner.finish() if self._cleaner is not None else ""
+        last = rest or self._last
+        _put(self._file, rest if last in ("", "\n") else f"{rest}\n")
 
 
 class TextOutput:
@@ -114,15 +116,47 @@ class JsonOutput:
         )
 
     def _changed(self, live: Live) -> None:
+        """Called by the hub, which has no use for our troubles: the next line meets them again."""
         state = live.machine.state
         if state != self._state and not live.machine.ended:
             self._state = state
-            self._print("state", state=state, note=live.machine.note)
+            try:
+                self._print("state", state=state, note=live.machine.note)
+            except (BrokenPipeError, Problem):
+                pass
 
     def _print(self, kind: str, **fields: Any) -> None:
         line = msgspec.json.encode({"type": kind} | fields).decode()
-        sys.stdout.write(f"{_escaped(line)}\n")
-        sys.stdout.flush()
+        _put(sys.stdout, f"{_escaped(line)}\n")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """End quietly if standard output is closed, before or within the block."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        if sys.stdout is None:
+            raise BrokenPipeError
+        yield
+    except BrokenPipeError:
+        close_quietly()
+        sys.exit(CLOSED_PIPE)
+
+
+def _put(file: TextIO, text: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close_quietly()
+        raise Problem(
+            "standard output cannot be written",
+            detail=error.strerror or "",
+            remedy="make room there; what came is kept in the history",
+        ) from None
 
 
 def _escaped(line: str) -> str:

@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from ssechat.cli import CLOSED_PIPE, close_quietly, report
-from ssechat.cli.ask_output import Pen
-from ssechat.core.deltas import EndState, Text
+from ssechat.cli.ask import explain
+from ssechat.cli.ask_output import Pen, printing
+from ssechat.core.deltas import Text
 from ssechat.core.dialects import dialect
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.core.fold import Fold
@@ -24,15 +24,14 @@ from ssechat.session import Session
 def command(stream: str | None, every: bool) -> None:
     """Go on with streams whose process is gone, and print what was missing.
 
-    STREAM is an id as `ask --json` shows it; it may also be one that was cut.
+    STREAM is an id as `ask --json` shows it; it may also be one that was cut. Nothing is printed
+    twice: what the other process had saved but not yet printed when it died is in the history
+    only. The exit code is that of `ssechat ask`, of the first stream that is not complete.
     """
     if (stream is None) != every:
         raise ConfigProblem("say which stream, or --all", remedy="try: ssechat resume --all")
-    try:
+    with printing():
         sys.exit(asyncio.run(_run(stream)))
-    except BrokenPipeError:
-        close_quietly()
-        sys.exit(CLOSED_PIPE)
 
 
 async def _run(stream_id: str | None) -> int:
@@ -48,11 +47,8 @@ async def _run(stream_id: str | None) -> int:
             before = {row.id: row.last_seq}
         if not lives:
             click.echo("ssechat: nothing is unfinished", err=True)
-        for live in lives:
-            await _finish(session, live, before.get(live.stream_id, 0))
-        return int(
-            any(live.outcome and live.outcome.end is not EndState.COMPLETE for live in lives)
-        )
+        codes = [await _finish(session, live, before.get(live.stream_id, 0)) for live in lives]
+        return next(filter(None, codes), 0)
     finally:
         await session.close()
 
@@ -67,8 +63,8 @@ async def _one(session: Session, row: StreamRow) -> Live:
     return await session.hub.resume(row.id)
 
 
-async def _finish(session: Session, live: Live, known: int) -> None:
-    """Print the answer's text beyond frame `known`."""
+async def _finish(session: Session, live: Live, known: int) -> int:
+    """Print the answer's text beyond frame `known`; the exit code."""
     row = await session.journal.stream(live.stream_id)
     fold = Fold(dialect(row.dialect).decoder())
     pen = Pen(sys.stdout)
@@ -82,5 +78,4 @@ async def _finish(session: Session, live: Live, known: int) -> None:
         if isinstance(delta, Text):
             pen.write(delta.text)
     pen.finish()
-    if live.outcome is not None and live.outcome.end is not EndState.COMPLETE:
-        report(Problem(f"{live.outcome.end}: {live.outcome.note}".rstrip(": ")))
+    return explain(live)

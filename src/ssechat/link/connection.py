@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -60,7 +60,7 @@ class Connection:
         """Seconds since the last payload."""
         return self._watchdog.quiet
 
-    async def frames(self) -> AsyncIterator[list[Frame]]:
+    async def frames(self) -> AsyncGenerator[list[Frame], None]:
         """Frames, one list for each chunk. Ends when the body ends; LinkProblem if it is cut."""
         try:
             async for data, wall, mono in self._exchange.chunks():
