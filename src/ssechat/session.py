@@ -10,7 +10,7 @@ import msgspec
 
 from ssechat import first_run, paths, settings
 from ssechat.core.conversation import Call
-from ssechat.core.errors import LinkProblem
+from ssechat.core.errors import LinkProblem, Problem
 from ssechat.hub import Hub
 from ssechat.hub.route import route
 from ssechat.journal import Journal
@@ -78,10 +78,19 @@ class Session:
         return demo_profile(self._demo.base_url)
 
     async def profiles(self) -> list[Profile]:
-        """All that can answer: configured, by a key in the environment, found here, the demo."""
+        """All that can answer: configured, by a key in the environment, found here, the demo.
+
+        Raises Problem if the demo cannot start and nothing else could answer.
+        """
         named = [*self.settings.profiles.values(), *found_keys(os.environ), *self.extra.values()]
         unique = {profile.name: profile for profile in reversed(named)}
-        return [*reversed(unique.values()), await self.demo()]
+        others = list(reversed(unique.values()))
+        try:
+            return [*others, await self.demo()]
+        except Problem:
+            if not others:
+                raise
+            return others
 
     async def models(self, profile: Profile) -> list[str]:
         """The models that the profile's server offers. Raises Problem."""

@@ -158,6 +158,42 @@ async def test_frames_come_one_list_a_chunk(clients):
     assert lists == [["a", "ping", "b"], ["c"]]
 
 
+async def test_a_slow_reader_misses_nothing(clients):
+    async def hurries(_: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        for number in range(200):
+            await wire.event(str(number))
+            await asyncio.sleep(0)
+        await wire.end()
+
+    got = []
+    async with FaultServer(hurries) as server, opened(clients, Target(server.base_url)) as stream:
+        async for frames in stream.frames():
+            got += [frame.data for frame in frames]
+            for _ in range(20):
+                await asyncio.sleep(0)
+    assert got == [str(number) for number in range(200)]
+
+
+async def test_a_reader_that_pauses_pauses_the_server(clients):
+    sent = 0
+
+    async def floods(_: Request, wire: Wire) -> None:
+        nonlocal sent
+        await wire.open_stream()
+        while True:
+            await wire.chunk(sse("x" * 100_000))
+            sent += 1
+
+    async with FaultServer(floods) as server, opened(clients, Target(server.base_url)) as stream:
+        async for _ in stream.frames():
+            await asyncio.sleep(0.2)
+            before = sent
+            await asyncio.sleep(0.2)
+            break
+    assert sent == before
+
+
 async def test_the_request_is_reported_sent_once_and_before_headers(clients):
     sent = asyncio.Event()
     calls = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import httpx
 import pytest
@@ -32,6 +33,14 @@ async def test_a_port_where_nothing_listens(clients, host):
     assert futile(problem)
     with pytest.raises(LinkProblem, match="nothing listens"):
         await fetch(clients, Target(f"http://{where}"), MODELS)
+
+
+def test_a_port_where_nothing_listens_at_any_of_a_names_addresses():
+    refused = [ConnectionRefusedError(errno.ECONNREFUSED, "refused") for _ in range(2)]
+    error = httpx.ConnectError("All connection attempts failed")
+    error.__cause__ = OSError("All connection attempts failed")
+    error.__cause__.__cause__ = ExceptionGroup("multiple connection attempts failed", refused)
+    assert problems.unreachable(error, "localhost:1").title == "nothing listens at localhost:1"
 
 
 @pytest.mark.parametrize("name", ["nowhere.invalid", "-", "a..b"])

@@ -179,7 +179,7 @@ async def test_a_stream_may_say_that_it_is_not_compressed(clients):
 
 
 async def test_a_compressed_error_body_is_not_shown(clients):
-    body = b"\x1f\x8b\x08 garbage"
+    body = b"\x1f\x8b\x08 looks almost like text, but is none"
     assert (await answer(clients, replies(500, body, Content_Encoding="gzip"))).title == (
         "500 Internal Server Error"
     )

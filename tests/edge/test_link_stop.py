@@ -31,6 +31,18 @@ async def test_a_body_read_to_its_end_leaves_the_connection_for_the_next_request
     assert server.connections == 1
 
 
+async def test_a_kept_connection_that_the_server_has_closed_is_not_used(clients):
+    async def says_hello_and_goes(request: Request, wire: Wire) -> None:
+        await says_hello(request, wire)
+        wire.cut()
+
+    async with FaultServer(says_hello_and_goes) as server:
+        for _ in range(3):
+            await read(clients, Target(server.base_url))
+            await server.left()
+    assert server.connections == 3
+
+
 async def test_a_stream_left_early_costs_its_connection_only(clients):
     async with FaultServer(in_turn(hangs_in_body, says_hello)) as server:
         async with opened(clients, Target(server.base_url)) as stream:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -140,6 +141,12 @@ class Wire(asyncio.Protocol):
         sock = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+
+    def garble(self) -> None:
+        """Put bytes on the socket beneath TLS that are no record of it."""
+        os.write(
+            self._transport.get_extra_info("socket").fileno(), b"\x17\x03\x03\0\x20" + bytes(32)
+        )
 
     async def tunnel(self, host: str, port: int) -> None:
         """Pass bytes both ways between the peer and another server until one of them closes."""

@@ -69,7 +69,7 @@ class Connection:
                 if frames:
                     with self._watchdog.held():
                         yield frames
-        except httpx.HTTPError as error:
+        except (OSError, httpx.HTTPError) as error:
             raise problems.lost(error) from None
         if frames := self._decoder.close(time.time(), time.monotonic()):
             yield frames
@@ -150,7 +150,7 @@ async def _head(exchange: Exchange, target: Target, headers_time: float) -> http
     where = target.where
     try:
         return await exchange.response(_DIALS * target.connect, headers_time)
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+    except (OSError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         if exchange.sending_since is None:
             proxy = proxy_for(target.base_url)
             raise problems.unreachable(error, where, proxy.shown if proxy else "") from None

@@ -7,7 +7,6 @@ import html
 LENGTH = 300
 """Characters."""
 
-_LOOKED_AT = 8192  # bytes in which an HTML page's title is sought
 _MOSTLY = 0.9  # of the characters must be readable, else it is no text
 
 
@@ -20,7 +19,7 @@ def clip(text: str, length: int = LENGTH) -> str:
 
 def excerpt(body: bytes, media: str) -> str:
     """The title of an HTML page, the beginning of another text; "" for what is not text."""
-    if title := _title(body[:_LOOKED_AT]):
+    if title := _title(body):
         return clip(html.unescape(title))
     text = body[: LENGTH * 4].decode(errors="replace")
     readable = sum(c.isprintable() or c in "\t\r\n" for c in text) - text.count("\ufffd")

@@ -71,11 +71,10 @@ class Exchange:
         the request is then not sent.
         """
         self._left = True
-        if self.sending_since is None:
+        if self.sending_since is None and not self._task.done():
             asyncio.get_running_loop().call_later(_PATIENCE, self._task.cancel)
             return
-        if not self._task.cancelling():
-            self._task.cancel()
+        self._task.cancel()
         cancelled = False
         while not self._task.done():
             try:
@@ -87,7 +86,8 @@ class Exchange:
 
     async def response(self, connect: float, headers: float) -> httpx.Response:
         """The response's head. TimeoutError if the request has not begun to leave after `connect`
-        seconds, or if no headers come within `headers` seconds from then on. Raises httpx' errors.
+        seconds, or if no headers come within `headers` seconds from then on. Raises httpx' errors,
+        and ssl's.
         """
         begun = time.monotonic()
         while self._response is None:
@@ -98,7 +98,7 @@ class Exchange:
         return self._response
 
     async def chunks(self) -> AsyncIterator[Chunk]:
-        """The body, as it came, to its end. Raises httpx' errors."""
+        """The body, as it came, to its end. Raises httpx' errors, and ssl's."""
         while True:
             if (chunk := self._chunk) is not None:
                 self._chunk = None
@@ -119,7 +119,7 @@ class Exchange:
                     body += chunk.data
                     if len(body) >= most:
                         break
-        except (TimeoutError, httpx.HTTPError):
+        except (OSError, httpx.HTTPError):
             pass
         return bytes(body[:most])
 

@@ -85,7 +85,7 @@ def unanswered(error: Exception, where: str) -> LinkProblem:
 
 def lost(error: Exception) -> LinkProblem:
     """The connection ended in mid-stream."""
-    if isinstance(error, httpx.NetworkError):
+    if isinstance(error, OSError | httpx.NetworkError):
         title = "the connection was reset"
     elif str(error).startswith(_CLOSED):
         title = "the connection was cut"

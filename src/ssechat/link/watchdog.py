@@ -36,10 +36,10 @@ class Watchdog:
         return self._now() - self._payload
 
     def heard(self, mono: float, frames: list[Frame]) -> None:
-        """Bytes came at `mono`, and completed `frames`."""
-        self._byte = mono
+        """Bytes came at `mono`, perhaps while we were held up, and completed `frames`."""
+        self._byte = max(self._byte, mono)
         if any(frame.kind is FrameKind.EVENT for frame in frames):
-            self._payload = mono
+            self._payload = max(self._payload, mono)
         if not self._keepalives and any(frame.kind is FrameKind.COMMENT for frame in frames):
             self._keepalives = True
             self.stop()
@@ -74,9 +74,9 @@ class Watchdog:
 
     def _look(self) -> None:
         silence, idle = self._left()
-        if self._held is None and silence <= 0:
+        if silence <= 0:
             self._bark(LinkProblem(f"no byte for {self._silence:g} s", kind="silence"))
-        elif self._held is None and idle <= 0:
+        elif idle <= 0:
             self._bark(LinkProblem(f"no payload for {self._idle:g} s", kind="silence"))
         else:
             self._arm()

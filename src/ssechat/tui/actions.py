@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ LEADER = "ctrl+x"
 
 
 class Action(NamedTuple):
-    """`id` is stable: users remap it in `[keys]`. It runs the app's method `action_<name>`.
+    """`id` is stable: users remap it in `[keys]`, and it names what is done (`verbs.VERBS`).
 
     `keys` are Textual key names; one of the form "ctrl+x w" is pressed after the leader.
     """
@@ -20,10 +21,6 @@ class Action(NamedTuple):
     group: str
     help: str = ""
     in_palette: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.id.replace(".", "_")
 
 
 ACTIONS = (
@@ -36,7 +33,13 @@ ACTIONS = (
         "begin a new line",
         False,
     ),
-    Action("chat.stop", "Stop", ("escape",), "Message", "close what is open on top, else stop"),
+    Action(
+        "chat.stop",
+        "Stop",
+        ("escape", "ctrl+x s"),
+        "Message",
+        "close what is open on top, else stop",
+    ),
     Action("chat.retry", "Retry", ("ctrl+r", "ctrl+x r"), "Message", "answer again; all are kept"),
     Action("chat.previous", "Previous attempt", ("ctrl+x [",), "Message", "the attempt before"),
     Action("chat.next", "Next attempt", ("ctrl+x ]",), "Message", "the attempt after"),
@@ -53,24 +56,23 @@ ACTIONS = (
     Action("view.page_up", "Page up", ("pageup",), "View", "scroll back", False),
     Action("view.page_down", "Page down", ("pagedown",), "View", "scroll on", False),
     Action("view.end", "To the end", ("ctrl+end", "ctrl+x g"), "View", "follow the stream again"),
-    Action("view.start", "To the start", ("ctrl+home",), "View"),
+    Action("view.start", "To the start", ("ctrl+home", "ctrl+x b"), "View"),
     Action("view.redraw", "Redraw", ("ctrl+x l",), "View", "paint the screen anew"),
     Action("app.palette", "Commands", ("ctrl+p", "ctrl+x p"), "App", "find any of these", False),
     Action("app.help", "Help", ("f1", "ctrl+x question_mark"), "App", "this page"),
-    Action("app.clear", "Copy, clear or stop", ("ctrl+c",), "App", "never quits", False),
+    Action("app.clear", "Copy, clear or stop", ("ctrl+c", "ctrl+x c"), "App", "never quits", False),
     Action("app.quit", "Quit", ("ctrl+q", "ctrl+x q"), "App", "nothing is lost"),
 )
 """Tabs 1 to 9 are also on alt+1…9 and ctrl+x 1…9; those are not remapped."""
 
 BY_ID = {action.id: action for action in ACTIONS}
 
-NEEDS_KITTY = frozenset(
-    {"ctrl+h", "ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+enter", "shift+enter"}
-)
-"""What a terminal without the kitty protocol sends as something else, or not at all."""
+_SENT_ALIKE = {"h": "backspace", "i": "tab", "m": "enter", "left_square_bracket": "escape"}
+"""What ctrl makes of some keys in a terminal without the kitty protocol."""
 
 FORBIDDEN = {"ctrl+s": "many terminals freeze on it", "ctrl+x": "it leads to the second keys"}
 
+_FUNCTION_KEY = re.compile(r"f\d{1,2}")
 _SPELLINGS = {
     "[": "left_square_bracket",
     "]": "right_square_bracket",
@@ -109,6 +111,10 @@ def keymap(overrides: Mapping[str, tuple[str, ...]]) -> Keymap:
         if action.id not in overrides:
             for key in action.keys:
                 _bind(made, action.id, key, given=False)
+        elif (given := overrides[action.id]) and all(map(needs_kitty, given)):
+            made.problems.append(
+                f"keys.{action.id}: not every terminal can send {given[0]}; give it one key more"
+            )
     for action_id in ("chat.send", "app.quit"):
         if not made.keys_of(action_id):
             made.problems.append(f"keys.{action_id}: it needs a key; its default stays")
@@ -127,6 +133,8 @@ def _bind(made: Keymap, action_id: str, key: str, *, given: bool) -> None:
         )
     elif given and not leader and last in FORBIDDEN:
         made.problems.append(f"keys.{action_id}: {last} cannot be bound: {FORBIDDEN[last]}")
+    elif given and not leader and (len(last) == 1 or last == "space"):
+        made.problems.append(f"keys.{action_id}: {last} alone is needed for writing")
     elif last in where and where[last] != action_id:
         if given:
             made.problems.append(f"keys.{action_id}: {key} is taken by {where[last]}")
@@ -151,10 +159,27 @@ def valid(key: str) -> bool:
     return base in _NAMED or base in _SPELLINGS.values()
 
 
+def needs_kitty(key: str) -> bool:
+    """Whether only terminals with the kitty keyboard protocol can send `key`.
+
+    Others know ctrl with letters (some of them are other keys), alt with characters, and every
+    modifier with keys that move or have a number (xterm's `CSI 1 ; modifier X`).
+    """
+    *modifiers, base = canonical(key.split()[-1]).split("+")
+    with_xterm = base in _MOVING or _FUNCTION_KEY.fullmatch(base) is not None
+    if with_xterm or set(modifiers) <= {"alt"} or key == "shift+tab":
+        return False
+    return modifiers != ["ctrl"] or base in _SENT_ALIKE or base not in _WITH_CTRL
+
+
+_MOVING = frozenset(
+    {"up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert", "delete"}
+)
+_WITH_CTRL = frozenset("abcdefghijklmnopqrstuvwxyz") | {
+    *("space", "at", "backslash", "right_square_bracket", "circumflex_accent", "underscore")
+}
 _NAMED = (
-    {"enter", "escape", "tab", "space", "backspace", "delete", "insert", "home", "end"}
-    | {"up", "down", "left", "right", "pageup", "pagedown"}
-    | {f"f{n}" for n in range(1, 25)}
+    _MOVING | {"enter", "escape", "tab", "space", "backspace"} | {f"f{n}" for n in range(1, 25)}
 )
 
 
@@ -162,4 +187,5 @@ def shown(key: str) -> str:
     """A key as the help writes it."""
     for spelling, name in (("[", "left_square_bracket"), ("]", "right_square_bracket")):
         key = key.replace(name, spelling)
-    return key.replace("question_mark", "?")
+    key = key.replace("question_mark", "?")
+    return key.upper() if _FUNCTION_KEY.fullmatch(key) else key

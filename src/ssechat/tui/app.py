@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine
 
 from textual import events, on
-from textual.app import ComposeResult, SystemCommand
-from textual.screen import ModalScreen, Screen
+from textual.app import ComposeResult
 
 from ssechat import paths
-from ssechat.core.errors import JournalProblem
+from ssechat.core.errors import JournalProblem, Problem
 from ssechat.core.safe import clean_line
 from ssechat.profiles import Choice
 from ssechat.session import Session
-from ssechat.tui import themes
-from ssechat.tui.actions import ACTIONS, BY_ID, LEADER, keymap, shown
+from ssechat.tui import bugs, themes
+from ssechat.tui.actions import keymap
 from ssechat.tui.desk import Desk
 from ssechat.tui.driver import SsechatDriver
-from ssechat.tui.driver_display import GatedDisplay
 from ssechat.tui.driver_signals import install_signals
-from ssechat.tui.tab import Tab
+from ssechat.tui.ending import TidyEnd
+from ssechat.tui.key_reader import TAB, KeyReader
+from ssechat.tui.tab import Tab, joined
 from ssechat.tui.transcript.slices import ThinkingMode
 from ssechat.tui.verbs import VERBS
 from ssechat.tui.welcome import welcome
@@ -35,14 +34,14 @@ _GLANCE = 1 / 4  # s between looks at figures and badges
 _SAVE = 2.0  # s between looks at drafts
 
 
-class SsechatApp(GatedDisplay[int], inherit_bindings=False):
+class SsechatApp(TidyEnd[int], inherit_bindings=False):
     """The full-screen app on an open session. Exits with a code; says nothing on the terminal."""
 
     CSS = """
     Transcript { height: 1fr; }
+    ToastRack { margin-bottom: 2; }
     """
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "f13"  # ctrl+p comes through the action registry
+    ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = "Composer"
 
     def __init__(self, session: Session, choice: Choice) -> None:
@@ -51,7 +50,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self.choice = choice
         self.keymap = keymap(session.settings.keys)
         self.desk = Desk(session, choice, self.say, self._tab_changed)
-        self.leading = False
+        self.keys = KeyReader(self.keymap)
         self.quit_asked = False
         self.parting = ""
         self.trouble = ""
@@ -84,8 +83,12 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         self.transcript.thinking_mode = ThinkingMode(self.session.settings.ui.thinking)
-        self.composer.remember(await self.session.journal.prompts())
-        await self.desk.restore()
+        try:
+            self.composer.remember(await self.session.journal.prompts())
+            await self.desk.restore()
+        except Problem as problem:
+            self.desk.report(problem)
+        self.desk.tab.draft += self.composer.text  # typed in the meantime
         self.show_tab()
         for line in (*map(str, self.session.warnings), *self.keymap.problems):
             self.say(line, "warning")
@@ -94,11 +97,22 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self.set_interval(_FRAME, self._frame)
         self.set_interval(_GLANCE, self._glance)
         self.set_interval(_SAVE, self.save)
-        self.run_worker(self._settle_in(), exit_on_error=False)
+        self.start(self.desk.take_up())
+        self.start(self._settle_in())
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Do `work` beside the event loop's other work. If it fails the user is told."""
+        self.run_worker(self._told(work), exit_on_error=False)
+
+    async def _told(self, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the app can go on; what failed says so
+            self.desk.report(bugs.told(error))
 
     async def save(self) -> None:
         """Put everything that must survive on disk, as far as it can be."""
-        self._keep_draft()
+        self.keep_draft()
         try:
             await self.desk.save()
             await self.session.journal.flush()
@@ -113,9 +127,17 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         self._stale = True
         await self.session.journal.purge()
 
-    def _keep_draft(self) -> None:
+    def keep_draft(self) -> None:
+        """Let the tab have what stands in the composer."""
         if self._shown is not None and self.screen_stack:
             self._shown.draft = self.composer.text
+
+    def give_back(self, tab: Tab, text: str) -> None:
+        """`text` could not be sent: it is the draft again, before what was typed since."""
+        self.keep_draft()
+        tab.draft = joined(text, tab.draft)
+        if tab is self._shown:
+            self.composer.set_text(tab.draft)
 
     # Painting: the widgets pull, nothing is pushed.
 
@@ -127,7 +149,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         tab = self.desk.tab
         if self._shown is not tab:
             if self._shown is not None and self._shown in self.desk.tabs:
-                self._keep_draft()
+                self.keep_draft()
             self._shown = tab
             self.composer.set_text(tab.draft)
         self.transcript.show(tab.page)
@@ -138,8 +160,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
     def _frame(self) -> None:
         if not self.can_paint:
             return
-        if self._shown is not self.desk.tab:
-            self.show_tab()
+        self._stale |= self.desk.look()
         self.desk.tab.refresh()
         self.transcript.pull()
         if self._stale:
@@ -151,14 +172,7 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
             return
         base = self.screen_stack[0]
         base.query_one(TabStrip).show(self.desk.labels, self.desk.active)
-        hint = self._led_hint() if self.leading else ""
-        base.query_one(StatusBar).show(self.desk.tab.pieces, hint)
-
-    def _led_hint(self) -> str:
-        pairs = (
-            f"{shown(key)} {BY_ID[owner].label.lower()}" for key, owner in self.keymap.led.items()
-        )
-        return f"{LEADER} …  " + " · ".join(pairs)
+        base.query_one(StatusBar).show(self.desk.tab.pieces, self.keys.hint)
 
     # Keys: what the registry knows never reaches a widget.
 
@@ -168,68 +182,44 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
         The composer asks, in the order of its keys: a key handled here at once would overtake
         letters that still wait in the composer's queue.
         """
-        action = self._action_of(event)
-        if action is None:
-            return False
+        if self.screen is not self.screen_stack[0]:
+            # It came in one burst with the key that opened the overlay.
+            self.post_message(events.Key(event.key, event.character))
+            return True
+        leading = self.keys.leading
+        action = self.keys.action(event)
+        self._stale |= leading or self.keys.leading
         if action:
             await self.run_verb(action)
-        return True
+        return action is not None
 
     async def on_key(self, event: events.Key) -> None:
         """A key that no widget has taken, as when none has the focus."""
-        if not isinstance(self.screen, ModalScreen) and await self.take_key(event):
-            event.stop()
-
-    def _action_of(self, event: events.Key) -> str | None:
-        """The action that a key asks for; "" if it is swallowed, None if it is not ours."""
-        if self.leading:
-            self.leading = False
-            self._stale = True
-            return self._led(event)
-        if event.key == LEADER:
-            self.leading = self._stale = True
-            return ""
-        for key in (event.key, *event.aliases):
-            if key in self.keymap.direct:
-                return self.keymap.direct[key]
-        if event.key.startswith("alt+") and event.key[4:] in "123456789":
-            self.desk.go(int(event.key[4:]) - 1)
-            return ""
-        return None
-
-    def _led(self, event: events.Key) -> str:
-        if event.key in "123456789":
-            self.desk.go(int(event.key) - 1)
-            return ""
-        return next(
-            (self.keymap.led[k] for k in (event.key, *event.aliases) if k in self.keymap.led), ""
-        )
+        if self.screen is self.screen_stack[0]:
+            if await self.take_key(event):
+                event.stop()
+        elif self.keymap.direct.get(event.key) == "app.quit":
+            await self.run_verb("app.quit")
 
     async def run_verb(self, action_id: str) -> None:
         """Do what a key or the palette asks for."""
         if action_id != "app.quit":
             self.quit_asked = False
-        await VERBS[action_id](self)
+        self.keep_draft()
+        try:
+            if action_id.startswith(TAB) and action_id not in VERBS:
+                self.desk.go(int(action_id.removeprefix(TAB)) - 1)
+                self.show_tab()
+            else:
+                await VERBS[action_id](self)
+        except Problem as problem:
+            self.desk.report(problem)
         self._stale = True
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for action in ACTIONS:
-            if action.in_palette:
-                keys = ", ".join(self.keymap.keys_of(action.id)[:1])
-                about = " · ".join(part for part in (action.help, keys) if part)
-                yield SystemCommand(
-                    action.label, about, lambda id=action.id: self.call_later(self.run_verb, id)
-                )
-        for name in self.available_themes:
-            if not name.startswith("textual"):
-                yield SystemCommand(f"Theme: {name}", "", lambda name=name: self._set_theme(name))
-
-    def _set_theme(self, name: str) -> None:
-        self.theme = name
 
     @on(TabStrip.Picked)
     def _picked(self, message: TabStrip.Picked) -> None:
         self.desk.go(message.index)
+        self.show_tab()
 
     def _register_themes(self) -> None:
         found, problems = themes.load(paths.shipped_themes(), paths.user_themes_dir())
@@ -241,9 +231,12 @@ class SsechatApp(GatedDisplay[int], inherit_bindings=False):
 
 
 async def run(session: Session, choice: Choice) -> int:
-    """Run the app to its end; its exit code. Last words go to standard error."""
+    """Run the app to its end; its exit code. Last words go to standard error. Raises Problem."""
     app = SsechatApp(session, choice)
     await app.run_async(mouse=session.settings.ui.mouse)
+    await app.save()
+    if app.failure is not None:
+        raise app.failure
     if last_words := app.parting or app.trouble:
         print(last_words, file=sys.stderr)
     return app.return_code or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from ssechat.core.errors import Problem
@@ -14,18 +15,20 @@ from ssechat.profiles import Choice
 from ssechat.session import Session
 from ssechat.settings import Profile
 from ssechat.tui.tab import Tab
+from ssechat.tui.transcript.page import UserItem
 from ssechat.tui.widgets.tab_strip import TabLabel
 
 Say = Callable[[str, str], None]
 """Tell the user something, with the severity `information`, `warning` or `error`."""
 
+_OUTGOING = "outgoing"
 STILL_COMING = "an answer is still coming; your draft is kept (escape stops it)"
 
 
 class Desk:
     """Tabs, the active one among them, and the verbs. `changed` is called when one must be drawn.
 
-    Verbs report what a user can do about a failure through `say`; they do not raise Problem.
+    What a verb refuses, and why, goes through `say`. Verbs may raise Problem.
     """
 
     def __init__(
@@ -50,8 +53,7 @@ class Desk:
     # Tabs.
 
     async def restore(self) -> None:
-        """Open the tabs that were open, with their drafts; unfinished streams go on."""
-        await self.session.hub.take_up()
+        """Open the tabs that were open, with their drafts, as the journal has them."""
         rows = await self.session.journal.take_tabs()
         tabs = []
         for row in rows:
@@ -62,17 +64,34 @@ class Desk:
             tabs.append(tab)
         if tabs:
             first = self.tabs[0]
-            if first.conversation is not None or first.draft:
+            if first.conversation is not None or first.kept:
                 tabs.append(first)
             self.tabs = tabs
             self.active = next((n for n, row in enumerate(rows) if row.active), 0)
 
+    async def take_up(self) -> None:
+        """Go on with the streams that another process left; their tabs follow them."""
+        taken = {live.message_id for live in await self.session.hub.take_up()}
+        for tab in tuple(self.tabs):
+            if tab.leaf is not None and tab.leaf.id in taken:
+                await self._load(tab, tab.leaf.conversation_id)
+                self._changed(tab)
+
+    def look(self) -> bool:
+        """Notice what the streams did since the last look; whether there was anything."""
+        moved = [tab for tab in self.tabs if tab.moved]
+        for tab in moved:
+            tab.moved = False
+            if tab is not self.tab and not tab.running:
+                tab.unread = True
+        return bool(moved)
+
     async def save(self) -> None:
         """Write down which tabs are open, and their drafts."""
         rows = [
-            TabRow(tab.conversation_id, tab.draft, number == self.active)
+            TabRow(tab.conversation_id, tab.kept, number == self.active)
             for number, tab in enumerate(self.tabs)
-            if tab.conversation_id or tab.draft
+            if tab.conversation_id or tab.kept
         ]
         if rows != self._saved:
             await self.session.journal.save_tabs(rows)
@@ -104,47 +123,60 @@ class Desk:
             if tab.conversation_id == conversation_id:
                 self.go(number)
                 return
-        if self.tab.conversation is not None or self.tab.draft:
+        if self.tab.conversation is not None or self.tab.kept:
             self.new()
         await self._load(self.tab, conversation_id)
         self._changed(self.tab)
 
     # Messages.
 
-    async def send(self, text: str) -> bool:
-        """Send `text` in the active tab; False if it was not, and is still the user's draft."""
-        tab = self.tab
-        if tab.running or tab.sending:
+    def may_ask(self, tab: Tab) -> bool:
+        """Whether a question can be sent in `tab`; if not, says why."""
+        if tab.busy:
             self._say(STILL_COMING, "warning")
-            return False
-        leaf = tab.leaf.id if tab.leaf else None
-        return await self._submit(tab, text, leaf)
+        return not tab.busy
 
-    async def retry(self) -> None:
+    def take(self, tab: Tab, text: str) -> None:
+        """Take a message over; `send` sends it."""
+        tab.sending, tab.outgoing, tab.draft = True, text, ""
+        tab.page.put(UserItem(_OUTGOING, text, time.time()))
+
+    async def send(self, tab: Tab) -> bool:
+        """Send the message that was taken over; False if that failed, and it must be the user's
+        draft again. If we are cancelled meanwhile it stays the tab's."""
+        sent = await self._submit(tab, tab.outgoing, tab.leaf.id if tab.leaf else None)
+        self.drop(tab)
+        return sent
+
+    def drop(self, tab: Tab) -> None:
+        """The message taken over is in the journal, or the user's again."""
+        tab.sending, tab.outgoing = False, ""
+        tab.page.drop(_OUTGOING)
+
+    async def retry(self, tab: Tab) -> None:
         """Ask the last question again; the earlier answers stay in reach."""
-        tab = self.tab
-        if tab.running or tab.sending:
-            self._say("an answer is still coming; escape stops it", "warning")
-            return
         asked = next((row for row in reversed(tab.path) if row.role == "user"), None)
         if asked is None:
             self._say("there is nothing to retry yet", "warning")
-        else:
+        elif self.may_ask(tab):
             await self._submit(tab, None, asked.id)
 
-    async def turn(self, step: int) -> None:
+    async def turn(self, tab: Tab, step: int) -> None:
         """Show the attempt before (-1) or after (1) the last answer."""
-        tab = self.tab
-        if tab.leaf is None or tab.conversation_id is None or tab.leaf.role != "assistant":
+        leaf = tab.leaf
+        if leaf is None or leaf.role != "assistant":
+            self._say("there is no answer yet", "information")
             return
-        attempts = [row.id for row in await self.session.journal.attempts(tab.leaf.id)]
-        at = attempts.index(tab.leaf.id) + step
+        attempts = [row.id for row in await self.session.journal.attempts(leaf.id)]
+        at = attempts.index(leaf.id) + step
         if not 0 <= at < len(attempts):
             where = "first" if step < 0 else "last"
-            self._say(f"this is the {where} of {len(attempts)} attempts", "information")
+            only = "this is the only attempt; ctrl+r makes another"
+            many = f"this is the {where} of {len(attempts)} attempts"
+            self._say(many if len(attempts) > 1 else only, "information")
             return
-        await self.session.journal.set_head(tab.conversation_id, attempts[at])
-        await self._load(tab, tab.conversation_id)
+        await self.session.journal.set_head(leaf.conversation_id, attempts[at])
+        await self._load(tab, leaf.conversation_id)
         self._changed(tab)
 
     def stop(self) -> bool:
@@ -158,9 +190,8 @@ class Desk:
             self.session.hub.stop(tab.live)
         return True
 
-    async def resume(self) -> None:
+    async def resume(self, tab: Tab) -> None:
         """Try at once if it waits to reconnect; go on with an answer that was cut."""
-        tab = self.tab
         if tab.live is not None and tab.running:
             self.session.hub.wake(tab.live)
             return
@@ -169,12 +200,8 @@ class Desk:
         if leaf is None or leaf.stream_id is None or state not in ("cut", "failed"):
             self._say("there is no cut answer to resume here", "information")
             return
-        try:
-            await self.session.hub.resume(leaf.stream_id)
-            if tab.conversation_id is not None:
-                await self._load(tab, tab.conversation_id)
-        except Problem as problem:
-            self._report(problem)
+        await self.session.hub.resume(leaf.stream_id)
+        await self._load(tab, leaf.conversation_id)
         self._changed(tab)
 
     def choose(self, profile: Profile) -> None:
@@ -211,7 +238,7 @@ class Desk:
             live = await self.session.hub.submit(question)
             await self._load(tab, live.conversation_id)
         except Problem as problem:
-            self._report(problem)
+            self.report(problem)
             return False
         finally:
             tab.sending = False
@@ -220,17 +247,10 @@ class Desk:
 
     async def _load(self, tab: Tab, conversation_id: str) -> None:
         try:
-            await tab.load(self.session.hub, conversation_id, self._on_live)
+            await tab.load(self.session.hub, conversation_id)
         except Problem as problem:
-            self._report(problem)
+            self.report(problem)
 
-    def _on_live(self, tab: Tab) -> None:
-        """A stream moved on. A hidden tab costs a flag and nothing else."""
-        if tab.live is not None and tab.live.outcome is not None:
-            tab.refresh()
-            if tab not in self.tabs[self.active : self.active + 1]:
-                tab.unread = True
-        self._changed(tab)
-
-    def _report(self, problem: Problem) -> None:
-        self._say(clean_line(" — ".join(str(problem).splitlines()), 300), "error")
+    def report(self, problem: Problem) -> None:
+        """Say what went wrong and what can be done."""
+        self._say(clean_line(" — ".join(str(problem).splitlines()), 400), "error")

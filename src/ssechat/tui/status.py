@@ -6,6 +6,8 @@ import time
 from enum import StrEnum
 from typing import NamedTuple
 
+from rich.cells import cell_len, set_cell_size
+
 from ssechat.core.deltas import EndState
 from ssechat.core.reply import PartKind
 from ssechat.core.resume import Rung, State
@@ -59,7 +61,7 @@ def state_of(live: Live, now: float | None = None) -> Piece:
     """The state in the words of the design: `live`, `thinking`, `reconnecting (3 s)`, `cut` …"""
     now = time.monotonic() if now is None else now
     if live.outcome is not None:
-        return end_of(live.outcome.end, live.outcome.note)
+        return end_of(live.outcome.end, live.outcome.note, bool(live.resume_path))
     match live.machine.state:
         case State.SUBMITTING | State.WAITING if not live.followed:
             return Piece("waiting", Tone.BUSY)
@@ -78,13 +80,17 @@ def state_of(live: Live, now: float | None = None) -> Piece:
     return Piece("thinking" if thinking else "live", Tone.BUSY)
 
 
-def end_of(state: str, note: str) -> Piece:
-    """An ended answer. What failed says why at once."""
+def end_of(state: str, note: str, resumable: bool | None = None) -> Piece:
+    """An ended answer. What failed says why at once, what was cut whether it can go on."""
     try:
         end = EndState(state)
     except ValueError:
         return Piece(state, Tone.BUSY)
-    word = f"failed: {clean_line(note, 60)}" if end is EndState.FAILED and note else str(end)
+    word = str(end)
+    if end is EndState.FAILED and note:
+        word = f"failed: {clean_line(note, 60)}"
+    elif end is EndState.CUT and resumable is not None:
+        word = "cut (F6 resumes)" if resumable else "cut (cannot resume)"
     return Piece(word, _ENDS[end])
 
 
@@ -101,7 +107,7 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
         tokens=fold.tokens if fold.meter.pieces else None,
         estimated=fold.estimated,
         last_id=fold.last_id,
-        rung="" if ended and rung_of(live) is Rung.NONE else str(rung_of(live)),
+        rung=_rung(live),
         resumes=fold.resumes,
     )
     pieces = [state_of(live, now), Piece(clean_line(live.model, 24), rank=2), *figures]
@@ -112,7 +118,16 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
     return pieces
 
 
-def row_pieces(row: MessageRow, rung: str = "") -> list[Piece]:
+def _rung(live: Live) -> str:
+    """The rung. That there is none is known once the answer has begun, and stale after its end."""
+    rung = rung_of(live)
+    awaited = live.fold.meter.first_byte is None
+    if rung is Rung.NONE and (awaited or live.outcome is not None):
+        return ""
+    return "none (no resume)" if rung is Rung.NONE else str(rung)
+
+
+def row_pieces(row: MessageRow, resumable: bool | None = None) -> list[Piece]:
     """The bar of an answer from the journal."""
     figures = _figures(
         ttfb=None if row.ttfb_ms is None else row.ttfb_ms / 1000,
@@ -121,10 +136,11 @@ def row_pieces(row: MessageRow, rung: str = "") -> list[Piece]:
         tokens=row.tokens_out,
         estimated=row.estimated,
         last_id=row.last_id,
-        rung=rung,
+        rung="",
         resumes=row.resumes,
     )
-    return [end_of(row.state, row.note), Piece(clean_line(row.model, 24), rank=2), *figures]
+    state = end_of(row.state, row.note, resumable)
+    return [state, Piece(clean_line(row.model, 24), rank=2), *figures]
 
 
 def _figures(
@@ -153,7 +169,7 @@ def _figures(
         shown = tail if len(tail) <= _ID_TAIL else f"…{tail[-_ID_TAIL:]}"
         pieces.append(Piece(f"id {shown}", rank=6))
     if rung:
-        pieces.append(Piece("no resume" if rung == Rung.NONE else rung, rank=5))
+        pieces.append(Piece(rung, rank=5))
     if resumes:
         pieces.append(Piece(f"resumed ×{resumes}", Tone.GOOD, 3))
     return pieces
@@ -174,24 +190,35 @@ def _spark(counts: list[int]) -> str:
 
 
 def fit(pieces: list[Piece], width: int, gap: int = 2) -> list[Piece]:
-    """As many pieces as `width` columns hold; those that matter least go first."""
+    """As many pieces as `width` cells hold; those that matter least go first."""
     kept = list(pieces)
-    while kept and sum(len(p.text) for p in kept) + gap * (len(kept) - 1) > width:
+    while kept and sum(cell_len(p.text) for p in kept) + gap * (len(kept) - 1) > width:
         if len(kept) == 1:
-            return [kept[0]._replace(text=kept[0].text[:width])]
+            return [kept[0]._replace(text=set_cell_size(kept[0].text, max(0, width)))]
         worst = max(range(len(kept)), key=lambda n: (kept[n].rank, n))
         del kept[worst]
     return kept
 
 
-def badge(live: Live, now: float | None = None) -> Piece:
-    """The mark behind a tab's title."""
-    piece = state_of(live, now)
+def live_badge(live: Live, now: float | None = None) -> Piece:
+    """The mark behind the title of a tab whose answer this process holds."""
     if live.outcome is not None:
-        return Piece(_BADGES.get(live.outcome.end, "✗"), piece.tone)
+        return _end_badge(live.outcome.end)
     if live.machine.state is State.BACKOFF:
         left = max(0.0, (live.due or 0.0) - (time.monotonic() if now is None else now))
         return Piece(f"⟳ {left:.0f} s", Tone.WARN)
     if live.machine.state in (State.RESUMING, State.REPLAYING):
         return Piece("⟳", Tone.WARN)
-    return Piece("●", piece.tone)
+    return Piece("●", state_of(live, now).tone)
+
+
+def row_badge(row: MessageRow) -> Piece:
+    """The same for an answer from the journal."""
+    try:
+        return _end_badge(EndState(row.state))
+    except ValueError:
+        return Piece("●", Tone.BUSY)
+
+
+def _end_badge(end: EndState) -> Piece:
+    return Piece(_BADGES.get(end, "✗"), _ENDS[end])

@@ -9,9 +9,17 @@ from ssechat.core.deltas import EndState, Verdict
 from ssechat.core.reply import Reply, restore
 from ssechat.core.safe import clean_line
 from ssechat.hub import Hub, Live
-from ssechat.journal import ConversationRow, MessageRow
+from ssechat.journal import UNFINISHED, ConversationRow, MessageRow
 from ssechat.settings import Profile
-from ssechat.tui.status import Piece, badge, live_pieces, row_pieces, state_of
+from ssechat.tui.status import (
+    Piece,
+    Tone,
+    live_badge,
+    live_pieces,
+    row_badge,
+    row_pieces,
+    state_of,
+)
 from ssechat.tui.transcript.page import NoteItem, Page, ReplyItem, UserItem
 from ssechat.tui.widgets.tab_strip import TabLabel
 
@@ -21,7 +29,9 @@ NEW_TITLE = "new"
 class Tab:
     """What is shown of a conversation. `profile` answers next; None is the demo, not yet running.
 
-    `page` is what the transcript draws; it is made anew only when the path changes.
+    `page` is what the transcript draws; it is made anew only when the path changes. `outgoing` is
+    a message that was handed over to be sent and is not in the journal yet. `moved` says that the
+    stream has done something since it was last looked at.
     """
 
     def __init__(self, profile: Profile | None) -> None:
@@ -31,8 +41,11 @@ class Tab:
         self.page = Page()
         self.live: Live | None = None
         self.draft = ""
-        self.unread = False
+        self.outgoing = ""
         self.sending = False
+        self.moved = False
+        self.unread = False
+        self.resumable: bool | None = None
         self._unwatch: Callable[[], None] | None = None
 
     @property
@@ -46,25 +59,45 @@ class Tab:
     @property
     def running(self) -> bool:
         """Whether an answer is on its way."""
-        return self.live is not None and self.live.outcome is None
+        if self.live is not None:
+            return self.live.outcome is None
+        return self.leaf is not None and self.leaf.state in UNFINISHED
+
+    @property
+    def busy(self) -> bool:
+        """Whether nothing else can be asked now."""
+        return self.running or self.sending
+
+    @property
+    def kept(self) -> str:
+        """What must come back as the draft if we ended now."""
+        return joined(self.outgoing, self.draft)
 
     @property
     def label(self) -> TabLabel:
         title = clean_line(self.conversation.title, 60) if self.conversation else NEW_TITLE
-        mark = badge(self.live) if self.live is not None else None
-        return TabLabel(title or NEW_TITLE, mark, self.unread)
+        return TabLabel(title or NEW_TITLE, self._badge, self.unread)
+
+    @property
+    def _badge(self) -> Piece | None:
+        if self.live is not None:
+            return live_badge(self.live)
+        leaf = self.leaf
+        return row_badge(leaf) if leaf is not None and leaf.role == "assistant" else None
 
     @property
     def pieces(self) -> list[Piece]:
         """What the status bar says."""
+        model = clean_line(self.profile.model, 24) if self.profile else "demo"
+        if self.sending:
+            return [Piece("waiting", Tone.BUSY), Piece(model, rank=2)]
         if self.live is not None:
             return live_pieces(self.live)
         if self.leaf is not None and self.leaf.role == "assistant":
-            return row_pieces(self.leaf)
-        model = clean_line(self.profile.model, 24) if self.profile else "demo"
+            return row_pieces(self.leaf, self.resumable)
         return [Piece("ready"), Piece(model, rank=2)]
 
-    async def load(self, hub: Hub, conversation_id: str, watcher: Callable[[Tab], None]) -> None:
+    async def load(self, hub: Hub, conversation_id: str) -> None:
         """Show the conversation's current path; follow the stream that answers in it."""
         journal = hub.journal
         self.conversation = await journal.conversation(conversation_id)
@@ -78,7 +111,9 @@ class Tab:
         leaf = self.leaf
         self.live = hub.live(leaf.id) if leaf is not None else None
         if self.live is not None:
-            self._unwatch = self.live.watch(lambda _: watcher(self))
+            self._unwatch = self.live.watch(self._move)
+        elif leaf is not None and leaf.stream_id is not None and leaf.state == EndState.CUT:
+            self.resumable = bool((await journal.stream(leaf.stream_id)).resume_path)
 
     def release(self) -> None:
         """Look no longer at a stream. It goes on."""
@@ -86,6 +121,9 @@ class Tab:
             self._unwatch()
             self._unwatch = None
         self.live = None
+
+    def _move(self, _: Live) -> None:
+        self.moved = True
 
     def refresh(self) -> None:
         """Bring the answer's state word up to date with its stream."""
@@ -100,6 +138,11 @@ class Tab:
     def say(self, key: str, text: str, tone: str = "info") -> None:
         """Put a line of the app's own below the conversation; it is not kept."""
         self.page.put(NoteItem(key, text, tone))
+
+
+def joined(*texts: str) -> str:
+    """Texts below each other, without those that are empty."""
+    return "\n".join(text for text in texts if text)
 
 
 def _item(row: MessageRow, attempts: list[MessageRow], live: Live | None) -> UserItem | ReplyItem:

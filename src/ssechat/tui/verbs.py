@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ssechat.core.errors import Problem
+from textual.widgets.text_area import Selection
+
 from ssechat.core.safe import clean
 from ssechat.settings import Profile
 from ssechat.tui.editor import edit
@@ -13,34 +14,38 @@ from ssechat.tui.export import export_unsaved
 from ssechat.tui.screens.help import Help
 from ssechat.tui.screens.history import History
 from ssechat.tui.screens.models import Models
+from ssechat.tui.screens.palette import Palette
 from ssechat.tui.transcript.slices import ThinkingMode
 
 if TYPE_CHECKING:
     from ssechat.tui.app import SsechatApp
+    from ssechat.tui.tab import Tab
 
 Verb = Callable[["SsechatApp"], Awaitable[None]]
 
 
 async def send(app: SsechatApp) -> None:
-    composer = app.composer
-    text = composer.text.strip()
-    if not text:
-        return
-    app.transcript.follow()
-    before = composer.text
-    app.desk.tab.draft = before
-    app.run_worker(_send(app, text, before), exit_on_error=False)
-
-
-async def _send(app: SsechatApp, text: str, draft: str) -> None:
+    """Hand over what is written. It is the draft again if it cannot be sent."""
+    text = app.composer.text.strip("\n").rstrip()
     tab = app.desk.tab
-    if await app.desk.send(text):
-        tab.draft = ""
-        if app.desk.tab is tab and app.composer.text == draft:
-            app.composer.sent(text)
-        else:
-            app.composer.keep(text)
-        app.show_tab()
+    if text.strip() and app.desk.may_ask(tab):
+        app.composer.sent(text)
+        app.desk.take(tab, text)
+        app.transcript.follow()
+        app.start(_send(app, tab, text))
+
+
+async def _send(app: SsechatApp, tab: Tab, text: str) -> None:
+    try:
+        sent = await app.desk.send(tab)
+    except Exception:
+        app.desk.drop(tab)
+        app.give_back(tab, text)
+        raise
+    if not sent:
+        app.give_back(tab, text)
+    await app.save()
+    app.show_tab()
 
 
 async def newline(app: SsechatApp) -> None:
@@ -56,8 +61,9 @@ async def clear(app: SsechatApp) -> None:
     composer = app.composer
     selected = composer.selected_text or app.screen.get_selected_text()
     if selected:
-        app.copy_to_clipboard(selected)
-        app.say("copied")
+        _copy(app, selected)
+        composer.selection = Selection.cursor(composer.cursor_location)
+        app.screen.clear_selection()
     elif composer.text:
         composer.keep(composer.text)
         composer.set_text("")
@@ -67,19 +73,19 @@ async def clear(app: SsechatApp) -> None:
 
 
 async def retry(app: SsechatApp) -> None:
-    app.run_worker(_then_show(app, app.desk.retry()), exit_on_error=False)
+    app.start(_then_show(app, app.desk.retry(app.desk.tab)))
 
 
 async def previous_attempt(app: SsechatApp) -> None:
-    await _then_show(app, app.desk.turn(-1))
+    await _then_show(app, app.desk.turn(app.desk.tab, -1))
 
 
 async def next_attempt(app: SsechatApp) -> None:
-    await _then_show(app, app.desk.turn(1))
+    await _then_show(app, app.desk.turn(app.desk.tab, 1))
 
 
 async def resume(app: SsechatApp) -> None:
-    await _then_show(app, app.desk.resume())
+    app.start(_then_show(app, app.desk.resume(app.desk.tab)))
 
 
 async def _then_show(app: SsechatApp, work: Awaitable[None]) -> None:
@@ -89,14 +95,17 @@ async def _then_show(app: SsechatApp, work: Awaitable[None]) -> None:
 
 async def edit_draft(app: SsechatApp) -> None:
     """Write the message in $VISUAL or $EDITOR."""
-    try:
-        with app.suspend():
-            text = await edit(app.composer.text)
-    except Problem as problem:
-        app.say(" — ".join(str(problem).splitlines()), "error")
-    else:
-        app.composer.set_text(clean(text))
+    failure: Exception | None = None
+    text = app.composer.text
+    with app.suspend():  # an error within would leave the terminal suspended
+        try:
+            text = await edit(text)
+        except Exception as error:  # noqa: BLE001
+            failure = error
     app.refresh(layout=True)
+    if failure is not None:
+        raise failure
+    app.composer.set_text(clean(text))
 
 
 async def copy(app: SsechatApp) -> None:
@@ -104,10 +113,14 @@ async def copy(app: SsechatApp) -> None:
     live = app.desk.tab.live
     text = live.fold.reply.answer if live else leaf.text if leaf else ""
     if text:
-        app.copy_to_clipboard(text)
-        app.say(f"copied {len(text):,} characters")
+        _copy(app, text)
     else:
         app.say("there is no answer to copy yet", "warning")
+
+
+def _copy(app: SsechatApp, text: str) -> None:
+    app.copy_to_clipboard(text)
+    app.say(f"copied {len(text):,} characters")
 
 
 async def new_tab(app: SsechatApp) -> None:
@@ -138,7 +151,7 @@ async def history(app: SsechatApp) -> None:
             await app.desk.open(conversation_id)
             app.show_tab()
 
-    app.push_screen(History(app.session.journal), opened)
+    await app.push_screen(History(app.session.journal), opened)
 
 
 async def model(app: SsechatApp) -> None:
@@ -147,9 +160,7 @@ async def model(app: SsechatApp) -> None:
             app.desk.choose(profile)
             app.show_tab()
 
-    profiles = await app.session.profiles()
-    current = app.desk.tab.profile
-    app.push_screen(Models(profiles, current or profiles[-1], app.session.models), chosen)
+    await app.push_screen(Models(app.session, app.desk.tab.profile), chosen)
 
 
 async def thinking(app: SsechatApp) -> None:
@@ -183,11 +194,18 @@ async def redraw(app: SsechatApp) -> None:
 
 
 async def palette(app: SsechatApp) -> None:
-    app.action_command_palette()
+    async def chosen(name: str | None) -> None:
+        if name in VERBS:
+            await app.run_verb(name)
+        elif name is not None:
+            app.theme = name
+
+    themes = [name for name in app.available_themes if not name.startswith("textual")]
+    await app.push_screen(Palette(app.keymap, themes), chosen)
 
 
 async def show_help(app: SsechatApp) -> None:
-    app.push_screen(Help(app.keymap))
+    await app.push_screen(Help(app.keymap))
 
 
 async def quit_app(app: SsechatApp) -> None:

@@ -2,68 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
+from ssechat.session import Session
 from ssechat.settings import Profile
 from ssechat.tui.screens.picker import Choice, Picker
 
-Lister = Callable[[Profile], Awaitable[list[str]]]
-
 
 class Models(Picker[Profile]):
-    """Gives a profile with the chosen model. What is typed can be used as a model's name."""
+    """Gives a profile with the chosen model. What is typed can be used as a model's name.
 
-    def __init__(self, profiles: list[Profile], current: Profile | None, lister: Lister) -> None:
+    `current` answers now; None is the demo, which may have to be started first.
+    """
+
+    def __init__(self, session: Session, current: Profile | None) -> None:
         super().__init__(
             "Profile and model",
             "enter chooses · type a name that is not listed to use it · escape closes",
             "profile or model",
-            "asking the server for its models …",
+            "looking for who could answer …",
         )
-        self._profiles = profiles
+        self._session = session
         self._current = current
-        self._lister = lister
+        self._profiles: list[Profile] = [] if current is None else [current]
         self._listed: list[Profile] = []
 
     async def on_mount(self) -> None:
         await super().on_mount()
-        self.run_worker(self._list(), exclusive=True, exit_on_error=False)
+        self.run_worker(self._gather(), exclusive=True)
 
     async def find(self, query: str) -> Sequence[Choice[Profile]]:
         words = query.lower().split()
         known = _unique([*self._profiles, *self._listed])
         found = [p for p in known if all(word in _text(p).lower() for word in words)]
         typed = query.strip()
-        base = self._current or (self._profiles[0] if self._profiles else None)
-        if (
-            typed
-            and base is not None
-            and " " not in typed
-            and not any(p.model == typed for p in found)
-        ):
-            found.append(msgspec.structs.replace(base, model=typed))
+        if self._current and typed and " " not in typed and all(p.model != typed for p in found):
+            found.append(msgspec.structs.replace(self._current, model=typed))
         return [Choice(profile, _text(profile), self._aside(profile)) for profile in found]
 
-    async def _list(self) -> None:
-        """Ask the current profile's server; what it says is added."""
-        if self._current is None:
-            return
+    async def _gather(self) -> None:
+        """Find the profiles, then ask the current one's server for its models."""
         try:
-            names = await self._lister(self._current)
+            self._profiles = await self._session.profiles()
+            self._current = self._current or self._profiles[-1]
+            await self.renew()
+            current = self._current
+            names = await self._session.models(current)
         except Problem as problem:
-            self.notify(clean_line(str(problem)), severity="warning", markup=False)
-            return
-        self._listed = [msgspec.structs.replace(self._current, model=name) for name in names]
-        query = self.query_one("Input").value  # type: ignore[attr-defined]
-        await self.refill(query)
+            self.complain(problem)
+        else:
+            self._listed = [msgspec.structs.replace(current, model=name) for name in names]
+            await self.renew()
 
     def _aside(self, profile: Profile) -> str:
-        same = self._current is not None and profile == self._current
-        return "now" if same else clean_line(profile.dialect, 20)
+        return "now" if profile == self._current else clean_line(profile.dialect, 20)
 
 
 def _text(profile: Profile) -> str:

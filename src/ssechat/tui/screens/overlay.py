@@ -27,13 +27,19 @@ class Overlay(ModalScreen[Result]):
             padding: 1 2;
         }
         .title { text-style: bold; color: $text; }
-        .hint { color: $text-muted; }
+        .hint { color: $text-muted; margin-top: 1; }
         Input, Input:focus {
             border: none; background: $panel; padding: 0 1; height: 1; margin: 1 0;
         }
         OptionList { border: none; background: $surface; height: auto; max-height: 20; padding: 0; }
+        &.-low {
+            & > Vertical { max-height: 100%; padding: 0 1; }
+            Input, Input:focus { margin: 0; }
+            .hint { display: none; }
+        }
     }
     """
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]  # noqa: RUF012
 
     def action_close(self) -> None:
         self.dismiss(None)

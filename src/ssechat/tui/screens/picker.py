@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -13,9 +14,13 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from ssechat.core.errors import Problem
+from ssechat.core.safe import clean_line
 from ssechat.tui.screens.overlay import Overlay
 
 Value = TypeVar("Value")
+_WIDTH = 78  # cells, before the list is laid out
+_LEAST = 16  # cells for the text, if a word is to stand beside it
 
 
 class Choice(NamedTuple, Generic[Value]):
@@ -53,33 +58,57 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     async def on_mount(self) -> None:
         self.query_one(OptionList).can_focus = False
-        await self.refill("")
+        await self.renew()
 
     async def find(self, query: str) -> Sequence[Choice[Value]]:
-        """What matches `query`; subclasses say."""
+        """What matches `query`; subclasses say. May raise Problem."""
         raise NotImplementedError
 
-    async def refill(self, query: str) -> None:
-        """Show what matches now."""
-        self._choices = list(await self.find(query))
+    async def renew(self) -> None:
+        """Look again for what matches, and show it; what was highlighted stays so if it does."""
+        marked = self._marked
+        try:
+            self._choices = list(await self.find(self.query_one(Input).value))
+        except Problem as problem:
+            self._choices = []
+            self.complain(problem)
+        values = [choice.value for choice in self._choices]
+        self._fill(values.index(marked.value) if marked and marked.value in values else 0)
+
+    def complain(self, problem: Problem) -> None:
+        """Say what went wrong, without markup."""
+        said = clean_line(" — ".join(str(problem).splitlines()), 400)
+        self.notify(said, severity="warning", markup=False)
+
+    @property
+    def _marked(self) -> Choice[Value] | None:
+        at = self.query_one(OptionList).highlighted
+        return self._choices[at] if at is not None and at < len(self._choices) else None
+
+    def _fill(self, highlighted: int) -> None:
         listing = self.query_one(OptionList)
-        width = max(20, self.query_one(Vertical).content_size.width or 78)
+        room = listing.scrollable_content_region.width or _WIDTH
         listing.clear_options()
-        listing.add_options([Option(_line(choice, width)) for choice in self._choices])
-        if not self._choices:
+        listing.add_options([Option(_line(choice, room)) for choice in self._choices])
+        if self._choices:
+            listing.highlighted = highlighted
+        else:
             listing.add_option(Option(Content(self._empty), disabled=True))
-        elif listing.option_count:
-            listing.highlighted = 0
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        self._fill(self.query_one(OptionList).highlighted or 0)
 
     @on(Input.Changed)
-    async def _typed(self, event: Input.Changed) -> None:
-        await self.refill(event.value)
+    async def _typed(self) -> None:
+        await self.renew()
 
     @on(Input.Submitted)
     def _entered(self) -> None:
-        at = self.query_one(OptionList).highlighted
-        if at is not None and at < len(self._choices):
-            self.dismiss(self._choices[at].value)
+        if (marked := self._marked) is not None:
+            self.dismiss(marked.value)
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
@@ -94,6 +123,9 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
 
 def _line(choice: Choice[Value], width: int) -> Content:
-    room = max(10, width - len(choice.aside) - 3)
+    """The text on the left, the word on the right; that yields where both do not fit."""
+    room = width - cell_len(choice.aside) - 2
+    if not choice.aside or room < _LEAST:
+        return Content(choice.text).truncate(width, ellipsis=True)
     text = Content(choice.text).truncate(room, ellipsis=True, pad=True)
     return Content.assemble(text, "  ", (choice.aside, "$text-muted"))

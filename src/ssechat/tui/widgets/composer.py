@@ -22,7 +22,7 @@ class Composer(TextArea):
     DEFAULT_CSS = """
     Composer {
         height: auto;
-        max-height: 10;
+        max-height: 40%;
         border: none;
         padding: 0 1 0 1;
         background: $panel;

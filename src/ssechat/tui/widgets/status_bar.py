@@ -13,20 +13,21 @@ _HELP = "F1 help "
 
 
 class StatusBar(Bar):
-    """`show` the pieces of the answer; `hint` takes the bar over, for a pending key."""
+    """`show` the pieces of the answer; those of a `hint` take the bar over, for a pending key."""
 
     def __init__(self) -> None:
         super().__init__(id="status")
         self._pieces: list[Piece] = []
-        self._hint = ""
+        self._hint: list[Piece] = []
 
-    def show(self, pieces: list[Piece], hint: str = "") -> None:
+    def show(self, pieces: list[Piece], hint: list[Piece]) -> None:
         self._pieces, self._hint = pieces, hint
-        self.set(tuple(pieces), hint)
+        self.set(tuple(pieces), tuple(hint))
 
     def line(self, width: int) -> Iterable[tuple[str, str]]:
         if self._hint:
-            yield f" {self._hint}", "mark"
+            words = "  ".join(piece.text for piece in fit(self._hint, width - 2))
+            yield f" {words} ", "mark"
             return
         pieces = fit(self._pieces, width - 2)
         used = 1

@@ -82,10 +82,12 @@ class TabStrip(Bar):
     def _first(self, cells: list[list[tuple[str, str]]], width: int) -> int:
         """The first tab to draw, so that the active one fits."""
         sizes = [sum(cell_len(text) for text, _ in cell) for cell in cells]
-        first = 0
-        while first < self._active and sum(sizes[first : self._active + 1]) > width - 2 * _MORE:
-            first += 1
-        return first
+        after = _MORE if self._active < len(cells) - 1 else 0
+        for first in range(self._active):
+            before = _MORE if first else 0
+            if before + sum(sizes[first : self._active + 1]) + after <= width:
+                return first
+        return self._active
 
     def on_click(self, event: events.Click) -> None:
         for start, end, number in self._spans:
