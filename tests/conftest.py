@@ -11,7 +11,7 @@ import pytest
 
 _FOREIGN = re.compile(
     r".*_API_KEY|(http|https|all|no)_proxy|NO_COLOR|FORCE_COLOR|CLICOLOR.*|TEXTUAL.*|SSECHAT_.*"
-    r"|XDG_.*|TMUX.*|TERM_PROGRAM.*|SSH_.*",
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|XDG_.*|TMUX.*|TERM_PROGRAM.*|SSH_.*",
     re.IGNORECASE,
 )
 _OURS = {"TEXTUAL_ANIMATIONS": "none", "TERM": "xterm-256color", "COLORTERM": "truecolor"}

@@ -78,10 +78,25 @@ async def test_http_to_a_server_with_tls(clients, tmp_path):
     assert server.netloc in problem.title
 
 
-@pytest.mark.parametrize(
-    "start",
-    ["SSH-2.0-OpenSSH\r\n\r\n", "\x00\x01\x02\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "\x1b" * 99],
-)
+@pytest.mark.parametrize("headers_first", [True, False])
+async def test_tls_that_is_damaged_on_the_way(clients, tmp_path, headers_first):
+    async def garbles(_: Request, wire: Wire) -> None:
+        if headers_first:
+            await wire.open_stream()
+            await wire.event("a")
+            await seen.wait()
+        wire.garble()
+        await wire.hang()
+
+    seen = asyncio.Event()
+    cert = certificate(tmp_path)
+    async with FaultServer(garbles, tls=cert) as server:
+        target = Target(server.base_url, ca_file=str(cert.cert))
+        problem = await failure(clients, target, seen=seen.set)
+    assert problem.kind == "lost"
+
+
+@pytest.mark.parametrize("start", ["SSH-2.0-OpenSSH", "\0\1\2", "HTTP/1.1 abc", "\x1b" * 99])
 async def test_a_server_that_does_not_speak_http(clients, start):
     async def other(_: Request, wire: Wire) -> None:
         await wire.send(f"{start}\r\n\r\n")

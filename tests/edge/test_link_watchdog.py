@@ -69,6 +69,13 @@ async def test_keepalives_hold_off_silence_but_not_idleness(clients):
     assert problem.title == "no payload for 0.4 s"
 
 
+async def test_a_ping_event_is_a_keepalive_and_no_payload(clients):
+    ping = sse('{"type": "ping"}', event="ping")
+    async with FaultServer(sends(sse("a"), then=ping)) as server, asyncio.timeout(5):
+        problem = await failure(clients, Target(server.base_url, silence=LONG, idle=0.2))
+    assert problem.title == "no payload for 0.2 s"
+
+
 async def test_bytes_that_complete_no_line_are_a_sign_of_life(clients):
     async with FaultServer(sends(": ping\n\n", then="data: x")) as server:
         problem = await failure(clients, Target(server.base_url, silence=0.15, idle=0.4))

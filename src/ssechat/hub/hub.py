@@ -34,6 +34,8 @@ from ssechat.journal import (
 from ssechat.link import Clients
 from ssechat.settings import Profile
 
+WHOLE = frozenset({EndState.COMPLETE, EndState.LENGTH, EndState.REFUSED})
+"""Ends after which a server has nothing more to say."""
 HEARTBEAT = 5.0  # s between two beats of our leases
 _RETRY = 1.0  # s
 _PAGE = 500  # frames read at once
@@ -110,8 +112,10 @@ class Hub:
         return taken
 
     async def resume(self, stream_id: str) -> Live:
-        """Go on with a cut stream, as the user asks. ConfigProblem if its server cannot."""
+        """Go on with a cut stream, as the user asks. ConfigProblem if it cannot go on."""
         row = await self.journal.stream(stream_id)
+        if row.state in WHOLE:
+            raise ConfigProblem("this answer is whole", remedy="ctrl+r asks again")
         if not row.resume_path:
             raise ConfigProblem(
                 "this server cannot resume a stream",

@@ -116,4 +116,4 @@ def _why(error: Exception) -> str:
 
 def _has_folder_of_authorities() -> bool:
     folder = ssl.get_default_verify_paths().capath
-    return folder is not None and any(Path(folder).iterdir())
+    return folder is not None and any(Path(folder).glob("*"))

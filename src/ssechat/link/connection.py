@@ -97,7 +97,7 @@ async def connect(
     @asynccontextmanager
     async def opening(trace: Trace) -> AsyncIterator[httpx.Response]:
         async with clients.client(target.base_url, target.ca_file, target.http2) as client:
-            request = _request(target, call, {"Accept": "text/event-stream"} | cursor, trace)
+            request = _request(target, call, cursor, trace)
             async with httpx_sse.aconnect_sse(client, **request) as source:
                 yield source.response
 

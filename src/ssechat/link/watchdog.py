@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from ssechat.core.errors import LinkProblem
 from ssechat.core.frames import Frame, FrameKind
 
+PING = "ping"
 _LEAST = 0.01  # s between two looks
 
 
 class Watchdog:
     """One timer and two clocks: since any byte came, and since payload came, in seconds.
 
-    The first one counts only once the server has shown that it sends keepalives (comments).
+    The first one counts only once the server has shown that it sends keepalives: comments, or
+    events named `ping`, as Anthropic's are.
     Neither counts while the reader of the frames holds us up: the server is not to blame.
     """
 
@@ -38,9 +40,9 @@ class Watchdog:
     def heard(self, mono: float, frames: list[Frame]) -> None:
         """Bytes came at `mono`, perhaps while we were held up, and completed `frames`."""
         self._byte = max(self._byte, mono)
-        if any(frame.kind is FrameKind.EVENT for frame in frames):
+        if any(frame.kind is FrameKind.EVENT and frame.event != PING for frame in frames):
             self._payload = max(self._payload, mono)
-        if not self._keepalives and any(frame.kind is FrameKind.COMMENT for frame in frames):
+        if not self._keepalives and any(_is_keepalive(frame) for frame in frames):
             self._keepalives = True
             self.stop()
             self._arm()
@@ -80,3 +82,7 @@ class Watchdog:
             self._bark(LinkProblem(f"no payload for {self._idle:g} s", kind="silence"))
         else:
             self._arm()
+
+
+def _is_keepalive(frame: Frame) -> bool:
+    return frame.kind is FrameKind.COMMENT or frame.event == PING

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Coroutine
+from typing import Any
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -15,7 +17,7 @@ from ssechat.profiles import Choice
 from ssechat.session import Session
 from ssechat.tui import bugs, themes
 from ssechat.tui.actions import keymap
-from ssechat.tui.desk import Desk
+from ssechat.tui.desk import Desk, Severity
 from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.driver_signals import install_signals
 from ssechat.tui.ending import TidyEnd
@@ -32,6 +34,7 @@ from ssechat.tui.widgets.transcript import Transcript
 _FRAME = 1 / 20  # s between looks at the visible answer
 _GLANCE = 1 / 4  # s between looks at figures and badges
 _SAVE = 2.0  # s between looks at drafts
+_READ = 5.0  # s that a toast stays
 
 
 class SsechatApp(TidyEnd[int], inherit_bindings=False):
@@ -72,14 +75,21 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     def transcript(self) -> Transcript:
         return self.screen_stack[0].query_one(Transcript)
 
-    def say(self, text: str, severity: str = "information") -> None:
+    def say(self, text: str, severity: Severity = "information") -> None:
         """A toast; its text is never markup."""
-        self.notify(clean_line(text, 400), severity=severity, markup=False)  # type: ignore[arg-type]
+        seconds = _READ if severity == "information" else 2 * _READ
+        self.notify(clean_line(text, 400), severity=severity, timeout=seconds, markup=False)
 
     # From the first paint to the last.
 
     async def on_load(self) -> None:
         install_signals(self, self.save)
+        asyncio.get_running_loop().set_exception_handler(self._stray)
+
+    def _stray(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A task of nobody's failed. (Python may say so in any thread.)"""
+        if isinstance(error := context.get("exception"), Exception):
+            loop.call_soon_threadsafe(self.desk.report, bugs.told(error))
 
     async def on_mount(self) -> None:
         self.transcript.thinking_mode = ThinkingMode(self.session.settings.ui.thinking)
@@ -234,7 +244,10 @@ async def run(session: Session, choice: Choice) -> int:
     """Run the app to its end; its exit code. Last words go to standard error. Raises Problem."""
     app = SsechatApp(session, choice)
     await app.run_async(mouse=session.settings.ui.mouse)
-    await app.save()
+    try:
+        await app.save()
+    except Exception as error:  # noqa: BLE001 - the first failure is the one to tell of
+        app.failure = app.failure or bugs.told(error)
     if app.failure is not None:
         raise app.failure
     if last_words := app.parting or app.trouble:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from ssechat.core.errors import Problem
 from ssechat.core.resume import Rung
@@ -18,8 +19,9 @@ from ssechat.tui.tab import Tab
 from ssechat.tui.transcript.page import UserItem
 from ssechat.tui.widgets.tab_strip import TabLabel
 
-Say = Callable[[str, str], None]
-"""Tell the user something, with the severity `information`, `warning` or `error`."""
+Severity = Literal["information", "warning", "error"]
+Say = Callable[[str, Severity], None]
+"""Tell the user something."""
 
 _OUTGOING = "outgoing"
 STILL_COMING = "an answer is still coming; your draft is kept (escape stops it)"
@@ -104,7 +106,7 @@ class Desk:
     def close(self) -> None:
         """Close the active tab. Its stream goes on; the last tab becomes an empty one."""
         tab = self.tabs.pop(self.active)
-        if tab.running:
+        if tab.busy:
             self._say("the answer goes on without the tab; F2 opens it again", "information")
         tab.release()
         if not self.tabs:
@@ -177,6 +179,7 @@ class Desk:
             return
         await self.session.journal.set_head(leaf.conversation_id, attempts[at])
         await self._load(tab, leaf.conversation_id)
+        self._say(f"attempt {at + 1} of {len(attempts)}", "information")
         self._changed(tab)
 
     def stop(self) -> bool:

@@ -10,6 +10,7 @@ from ssechat.journal import ConversationRow, Journal
 from ssechat.tui.screens.picker import Choice, Picker
 
 _LIMIT = 200
+_LOOK = 1.0  # s between looks at what became of them
 
 
 class History(Picker[str]):
@@ -24,8 +25,17 @@ class History(Picker[str]):
         )
         self._journal = journal
 
+    async def on_mount(self) -> None:
+        await super().on_mount()
+        self.set_interval(_LOOK, self._look_again)
+
+    async def _look_again(self) -> None:
+        """Streams go on meanwhile. A search reads every message, so that waits for the user."""
+        if not self.typed:
+            await self.renew()
+
     async def find(self, query: str) -> Sequence[Choice[str]]:
-        rows = await self._journal.conversations(limit=_LIMIT, query=query.strip())
+        rows = await self._journal.conversations(limit=_LIMIT, query=query)
         now = datetime.now()
         return [Choice(row.id, clean_line(row.title, 100), _aside(row, now)) for row in rows]
 

@@ -39,9 +39,8 @@ class Models(Picker[Profile]):
         words = query.lower().split()
         known = _unique([*self._profiles, *self._listed])
         found = [p for p in known if all(word in _text(p).lower() for word in words)]
-        typed = query.strip()
-        if self._current and typed and " " not in typed and all(p.model != typed for p in found):
-            found.append(msgspec.structs.replace(self._current, model=typed))
+        if self._current and len(words) == 1 and all(p.model != query for p in found):
+            found.append(msgspec.structs.replace(self._current, model=query))
         return [Choice(profile, _text(profile), self._aside(profile)) for profile in found]
 
     async def _gather(self) -> None:

@@ -61,19 +61,25 @@ class Picker(Overlay[Value | None], Generic[Value]):
         await self.renew()
 
     async def find(self, query: str) -> Sequence[Choice[Value]]:
-        """What matches `query`; subclasses say. May raise Problem."""
+        """What matches `query`, which has no blanks around it; subclasses say. May raise Problem."""
         raise NotImplementedError
 
     async def renew(self) -> None:
         """Look again for what matches, and show it; what was highlighted stays so if it does."""
-        marked = self._marked
+        marked, old = self._marked, self._choices
         try:
-            self._choices = list(await self.find(self.query_one(Input).value))
+            self._choices = list(await self.find(self.typed))
         except Problem as problem:
             self._choices = []
             self.complain(problem)
+        if old and old == self._choices:
+            return
         values = [choice.value for choice in self._choices]
         self._fill(values.index(marked.value) if marked and marked.value in values else 0)
+
+    @property
+    def typed(self) -> str:
+        return self.query_one(Input).value.strip()
 
     def complain(self, problem: Problem) -> None:
         """Say what went wrong, without markup."""
