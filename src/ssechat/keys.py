@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NoReturn
 
 from ssechat.core.errors import KeyProblem
@@ -57,14 +57,6 @@ def resolve(profile: Profile, env: Mapping[str, str]) -> Secret | None:
             remedy=f"export {profile.api_key_env}, or choose another profile",
         )
     return None
-
-
-def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """`text` with every occurrence of a secret replaced, longer secrets first."""
-    for value in sorted((secret.reveal() for secret in secrets), key=len, reverse=True):
-        if value:
-            text = text.replace(value, HIDDEN)
-    return text
 
 
 def _checked(value: str, source: str) -> Secret:

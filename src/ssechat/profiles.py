@@ -108,8 +108,10 @@ def _choose(
         return found[0], f"{found[0].api_key_env} is set"
     if ask:
         raise _nothing_to_ask(settings)
+    if not settings.complete:
+        return None, "config.toml has a fault, and no key was found"
     configuration = "no default profile" if settings.profiles else "no configuration"
-    return None, f"{configuration} and no key found: the built-in demo answers"
+    return None, f"{configuration} and no key was found"
 
 
 def _named(name: str, known: dict[str, Profile]) -> Profile:
@@ -134,7 +136,7 @@ def _refuse_to_guess(settings: Settings) -> None:
     if not settings.complete:
         raise ConfigProblem(
             "config.toml has a fault, so it is not clear who should answer",
-            remedy="mend it (ssechat config check shows where), or pass --profile or --demo",
+            remedy="mend it (the lines above say where), or pass --profile or --demo",
         )
 
 

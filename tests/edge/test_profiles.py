@@ -66,7 +66,7 @@ def test_other_keys_are_offered():
 def test_with_nothing_at_all_the_app_shows_the_demo(env):
     choice = choose(Settings(), env)
     assert choice.profile is None
-    assert choice.why == "no configuration and no key found: the built-in demo answers"
+    assert choice.why == "no configuration and no key was found"
 
 
 def test_with_nothing_at_all_ask_says_what_it_needs():

@@ -4,15 +4,15 @@ Textual's test harness with a real session. All of it lives in one temporary fol
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from support.hubs import opened
-from support.pty import PtyProgram
 from textual.pilot import Pilot
 
 from ssechat import first_run
@@ -20,6 +20,10 @@ from ssechat.demo.answers import compose
 from ssechat.journal import MessageRow
 from ssechat.session import Session
 from ssechat.tui.app import SsechatApp
+from support.fault_server import Wire
+from support.hubs import opened
+from support.pty import PtyProgram
+from support.screen import rows
 
 ENTER = b"\r"
 ESCAPE = b"\x1b"
@@ -88,6 +92,15 @@ def bar_says(program: PtyProgram, state: str, *words: str, timeout: float = 15.0
     program.wait_for(found, timeout)
 
 
+def told(program: PtyProgram, words: str, timeout: float = 10.0) -> None:
+    """Wait until a toast says this, wherever its lines break."""
+    program.wait_for(lambda: words in _toasts(screen(program)), timeout)
+
+
+def _toasts(text: str) -> str:
+    return " ".join(line.split("▌", 1)[1].strip() for line in text.splitlines() if "▌" in line)
+
+
 def expected(*prompts: str) -> str:
     """The demo's answer to the last of these prompts, as an uncut run sends it."""
     return "".join(compose(list(prompts)).text)
@@ -120,16 +133,97 @@ class QuietSession(Session):
         return []
 
 
+class Desktop(NamedTuple):
+    """The app in Textual's harness, and its keyboard."""
+
+    app: SsechatApp
+    pilot: Pilot[int]
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*text)
+
+    async def ask(self, text: str) -> None:
+        await self.pilot.press(*text, "enter")
+
+    async def until(self, true: Callable[[], object], within: float = 10.0) -> None:
+        """Let the app work until `true()`."""
+        end = time.monotonic() + within
+        while not true():
+            assert time.monotonic() < end, "\n".join([*rows(self.app), *self.toasts])
+            await self.pilot.pause(0.01)
+
+    async def says(self, state: str) -> None:
+        """Wait until the status bar begins with `state`."""
+        await self.until(lambda: self.bar.startswith(f" {state}"))
+
+    async def tells(self, words: str) -> None:
+        """Wait until a toast says this."""
+        await self.until(lambda: any(words in toast for toast in self.toasts))
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.app._notifications]
+
+    @property
+    def screen(self) -> str:
+        return "\n".join(rows(self.app))
+
+    @property
+    def words(self) -> str:
+        """The screen as one line, so that it does not matter where its lines break."""
+        return " ".join(self.screen.split())
+
+    @property
+    def bar(self) -> str:
+        return rows(self.app)[-1]
+
+    @property
+    def draft(self) -> str:
+        return self.app.composer.text
+
+
 @asynccontextmanager
-async def running(
+async def desktop(
     *, profile: str | None = None, demo: bool = False, size: tuple[int, int] = (100, 30)
-) -> AsyncIterator[tuple[SsechatApp, Pilot[int]]]:
-    """The app on the session that the environment describes."""
+) -> AsyncIterator[Desktop]:
+    """The app on the session that the environment describes, once it has restored its tabs."""
     session = await QuietSession.open()
     try:
         choice = session.choose(profile=profile, model=None, demo=demo)
         app = SsechatApp(session, choice)
         async with app.run_test(size=size) as pilot:
-            yield app, pilot
+            yield Desktop(app, pilot)
+        await app.save()
     finally:
         await session.close()
+
+
+def configure(home: Path, base_url: str, *lines: str) -> None:
+    """A configuration whose only profile, the default, is `test`; then more lines."""
+    text = f"""
+profile = "test"
+[profiles.test]
+dialect = "openai-chat"
+base_url = "{base_url}"
+model = "a-model"
+"""
+    file = home / "ssechat" / "config.toml"
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.write_text("\n".join([text, *lines, ""]))
+    file.chmod(0o600)
+
+
+def chunk(content: str = "", **choice: object) -> str:
+    """The data of one Chat Completions event."""
+    return json.dumps({"choices": [{"index": 0, "delta": {"content": content}, **choice}]})
+
+
+async def answers(wire: Wire, *pieces: str, ends: bool = True) -> None:
+    """Stream an answer in the shape of Chat Completions."""
+    await wire.open_stream()
+    for piece in pieces:
+        await wire.event(chunk(piece))
+    if ends:
+        await wire.event(chunk(finish_reason="stop"))
+        await wire.event("[DONE]")
+        await wire.end()

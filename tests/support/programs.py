@@ -91,4 +91,7 @@ async def read(process: Process, count: int, within: float = 10.0) -> bytes:
 def kill(process: Process) -> None:
     """As `kill -9`; nothing if it has ended."""
     if process.returncode is None:
-        os.kill(process.pid, signal.SIGKILL)
+        try:
+            os.kill(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just ended

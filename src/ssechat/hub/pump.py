@@ -67,6 +67,7 @@ class Pump:
         self._fork = fork
         self._dispossessed = dispossessed
         self._ours = True
+        self._closing = asyncio.Event()
         self._resume_saved = bool(live.resume_path)
         self._recorder = Recorder(
             journal,
@@ -117,6 +118,7 @@ class Pump:
     async def close(self) -> None:
         """Let go of the stream without ending it. What has arrived is saved."""
         self._drop()
+        self._closing.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSE_TIME)
         for task in tuple(self._tasks):
@@ -207,10 +209,9 @@ class Pump:
 
     async def _save_resume(self) -> None:
         """Write down where the stream can be continued; try until the journal takes it."""
-        while True:
-            if await self._written(self._update_resume()):
+        while not await self._written(self._update_resume()):
+            if await self._closes():
                 return
-            await asyncio.sleep(_RETRY)
 
     async def _update_resume(self) -> None:
         live = self.live
@@ -235,6 +236,14 @@ class Pump:
         verdict = self.live.fold.reply.verdict
         if verdict is not None and verdict is not before:
             self.tell(Judged(verdict))
+
+    async def _closes(self) -> bool:
+        """Wait before the next try to write; whether there is to be none."""
+        try:
+            await asyncio.wait_for(self._closing.wait(), _RETRY)
+        except TimeoutError:
+            return False
+        return True
 
     async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Whether there is no need to try this again."""
@@ -278,10 +287,9 @@ class Pump:
         await self._recorder.idle()
         live = self.live
         live.close(settle)
-        while True:
-            if await self._recorder.saved() and await self._written(self._write_end(settle)):
-                break
-            await asyncio.sleep(_RETRY)
+        while not (await self._recorder.saved() and await self._written(self._write_end(settle))):
+            if await self._closes():
+                return
         if not self._ours:
             return
         live.ended.set()

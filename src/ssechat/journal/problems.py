@@ -121,7 +121,7 @@ def not_text(error: UnicodeEncodeError) -> NotFound:
     return NotFound(
         "this name has characters that cannot be in the journal",
         detail=ascii(error.object[:80]),
-        remedy="type it again, or copy it from: ssechat history list",
+        remedy="type it again; F2 in the app lists all conversations",
     )
 
 
@@ -129,5 +129,5 @@ def not_found(what: str, name: str) -> NotFound:
     return NotFound(
         f"there is no such {what}",
         detail=name,
-        remedy="list what there is with: ssechat history list",
+        remedy="check the id; F2 in the app lists all conversations",
     )

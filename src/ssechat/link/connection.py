@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import httpx_sse
+import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.frames import Frame
@@ -19,7 +20,7 @@ from ssechat.link.client import Clients
 from ssechat.link.exchange import Exchange, Trace
 from ssechat.link.proxy import proxy_for
 from ssechat.link.refusal import is_stream, refusal
-from ssechat.link.target import Target, same_origin
+from ssechat.link.target import Redactor, Target, same_origin
 from ssechat.link.watchdog import Watchdog
 
 ERROR_LIMIT = 64 * 2**10
@@ -40,11 +41,18 @@ class Connection:
     """
 
     def __init__(
-        self, exchange: Exchange, response: httpx.Response, decoder: SseDecoder, watchdog: Watchdog
+        self,
+        exchange: Exchange,
+        response: httpx.Response,
+        decoder: SseDecoder,
+        watchdog: Watchdog,
+        redact: Redactor,
     ) -> None:
-        self.location = same_origin(str(response.url), response.headers.get("location", ""))
+        location = same_origin(str(response.url), response.headers.get("location", ""))
+        self.location = location if location == redact(location) else ""
         name = response.headers.get("ssechat-stream-id", "")
-        self.remote_id = name if _REMOTE_ID.fullmatch(name) else ""
+        self.remote_id = name if _REMOTE_ID.fullmatch(name) and name == redact(name) else ""
+        self._redact = redact
         self.opened = exchange.opened
         self._exchange = exchange
         self._decoder = decoder
@@ -68,11 +76,19 @@ class Connection:
                 self._watchdog.heard(mono, frames)
                 if frames:
                     with self._watchdog.held():
-                        yield frames
+                        yield [self._clean(frame) for frame in frames]
         except (OSError, httpx.HTTPError) as error:
             raise problems.lost(error) from None
         if frames := self._decoder.close(time.time(), time.monotonic()):
-            yield frames
+            yield [self._clean(frame) for frame in frames]
+
+    def _clean(self, frame: Frame) -> Frame:
+        """The frame as it may be journalled: without our own key, should the server echo it."""
+        redact = self._redact
+        data, id, event = redact(frame.data), redact(frame.id), redact(frame.event)
+        if (data, id, event) == (frame.data, frame.id, frame.event):
+            return frame
+        return msgspec.structs.replace(frame, data=data, id=id, event=event)
 
 
 @asynccontextmanager
@@ -92,6 +108,7 @@ async def connect(
     Leaving the block closes the connection at once, which is all that a server without another
     way to stop ever hears. `on_sent` is called when the whole request has left.
     """
+    redact = target.redactor
     cursor = {"Last-Event-ID": last_event_id} if last_event_id else {}
 
     @asynccontextmanager
@@ -105,11 +122,13 @@ async def connect(
         response = await _head(exchange, target, target.headers_time)
         if not is_stream(response):
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
-            raise refusal(response, body, error_text)
+            problem = refusal(response, redact.body(body), error_text)
+            problem.title, problem.detail = redact(problem.title), redact(problem.detail)
+            raise problem
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
         decoder = SseDecoder(last_event_id=last_event_id, end_mark=end_mark)
         try:
-            yield Connection(exchange, response, decoder, watchdog)
+            yield Connection(exchange, response, decoder, watchdog, redact)
         finally:
             watchdog.stop()
 
@@ -126,7 +145,8 @@ async def fetch(clients: Clients, target: Target, call: Call) -> tuple[int, byte
 
     async with Exchange(opening) as exchange:
         response = await _head(exchange, target, BODY_TIME)
-        return response.status_code, await exchange.beginning(ANSWER_LIMIT, BODY_TIME)
+        body = await exchange.beginning(ANSWER_LIMIT, BODY_TIME)
+        return response.status_code, target.redactor.body(body)
 
 
 def sendable(event_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
@@ -12,8 +13,36 @@ from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem
 
 _LONGEST_LOCATION = 2048
+_SHORTEST_SECRET = 6  # below it, a replacement would say more than it hides
+HIDDEN = "***"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*(?<![ \t])")
+
+
+class Redactor:
+    """Takes our own keys out of what a server says: some quote them in errors and answers."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, values: Iterable[str]) -> None:
+        """`values` are of headers: `Bearer KEY` hides KEY alone, too."""
+        bare = {part for value in values for part in (value, value.rpartition(" ")[2])}
+        secrets = (value for value in bare if len(value) >= _SHORTEST_SECRET)
+        self._secrets = sorted(secrets, key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return "Redactor()"
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    def body(self, body: bytes) -> bytes:
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), HIDDEN.encode())
+        return body
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -41,6 +70,10 @@ class Target(msgspec.Struct, frozen=True):
     def where(self) -> str:
         """Host and port, fit to be shown: a password in the URL is left out."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def redactor(self) -> Redactor:
+        return Redactor(self.secret_headers.values())
 
     def url(self, path: str) -> str:
         """`path` from the origin's root if it begins with a slash, else below the base URL."""

@@ -162,10 +162,13 @@ def _item(row: MessageRow, attempts: list[MessageRow], live: Live | None) -> Use
 
 
 def _note(live: Live) -> str:
+    """Why it ended; of a failure also what there is to know and to do."""
     if live.outcome is None:
         return ""
-    remedy = live.problem.remedy if live.problem and live.outcome.end is EndState.FAILED else ""
-    return " — ".join(part for part in (live.outcome.note, remedy) if part)
+    parts = [live.outcome.note]
+    if live.problem is not None and live.outcome.end is EndState.FAILED:
+        parts += [live.problem.detail, live.problem.remedy]
+    return " — ".join(part for part in parts if part)
 
 
 def _stored(row: MessageRow) -> Reply:
