@@ -11,12 +11,12 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from support.cutting_proxy import CuttingProxy
-from support.demo_process import DemoProcess
-from support.hubs import ask, ended, frames, opened, profile, stored
 
 from ssechat.core.frames import FrameKind
 from ssechat.hub import Hub
+from support.cutting_proxy import CuttingProxy
+from support.demo_process import DemoProcess
+from support.hubs import ask, ended, frames, opened, profile, stored
 
 SHORT = "hello #rate=2000 #length=40"
 LONGER = "hello #rate=2000 #length=200"  # up to the answer's first words

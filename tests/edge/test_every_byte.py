@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.wire_replay import Client, Event, Server, Style, Told, chat, messages
 
 from ssechat.journal import Journal
+from support.wire_replay import Client, Event, Server, Style, Told, chat, messages
 
 STYLES = {
     "an id on every event": Style(),

@@ -7,12 +7,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from support.fault_server import FaultServer, Request, Wire
-from support.hubs import HERE, ask, ended, finish, frames, opened, profile, say, stored, until
 
 from ssechat.core.errors import KeyProblem
 from ssechat.core.frames import Frame, MarkName
 from ssechat.hub import Hub, Live
+from support.fault_server import FaultServer, Request, Wire
+from support.hubs import HERE, ask, ended, finish, frames, opened, profile, say, stored, until
 
 
 class Paced:
@@ -94,7 +94,9 @@ async def test_nothing_is_shown_that_the_journal_does_not_hold(tmp_path: Path) -
 
         def look(live: Live) -> None:
             query = "SELECT last_seq, cursor FROM stream WHERE id = ?"
-            looks.append((*other.execute(query, (live.stream_id,)).fetchone(), live.seq, live.cursor))
+            looks.append(
+                (*other.execute(query, (live.stream_id,)).fetchone(), live.seq, live.cursor)
+            )
 
         live.watch(look)
         paced.go(6)

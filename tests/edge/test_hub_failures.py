@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.fault_server import HOST, FaultServer, Handler, Request, Wire
-from support.hubs import ask, ended, opened, profile, say, stored
 
 from ssechat.settings import Timeouts
+from support.fault_server import HOST, FaultServer, Handler, Request, Wire
+from support.hubs import ask, ended, opened, profile, say, stored
 
 HTML = "<html><title>Sign in</title><script>alert(1)</script></html>"
 ERROR = json.dumps({"error": {"message": "no such key \x1b[31m", "type": "auth"}})

@@ -11,6 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.hub import Hub, Live
+from ssechat.journal import Journal, Lease, Outcome
+from ssechat.journal.lease import process_start
 from support import hub_process
 from support.fault_server import FaultServer, Request, Wire, in_turn
 from support.hubs import (
@@ -28,12 +33,6 @@ from support.hubs import (
     words,
 )
 from support.programs import kill
-
-from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.resume import State
-from ssechat.hub import Hub, Live
-from ssechat.journal import Journal, Lease, Outcome
-from ssechat.journal.lease import process_start
 
 TESTS = Path(hub_process.__file__).parents[1]
 
@@ -122,14 +121,16 @@ async def test_a_follower_sees_the_end_that_the_owner_writes(tmp_path: Path) -> 
         await say(wire, "b", first=2)
         await finish(wire, 3)
 
-    async with FaultServer(handler) as server, opened(tmp_path) as hub:
-        async with another(tmp_path, server.base_url):
-            (live,) = await hub.take_up()
-            more.set()
-            await ended(live)
-            assert (live.outcome.end, answer(live)) == ("complete", "a b")
-            assert live.machine.state is State.SUBMITTING
-            assert len(server.requests) == 1
+    async with (
+        FaultServer(handler) as server,
+        opened(tmp_path) as hub,
+        another(tmp_path, server.base_url),
+    ):
+        (live,) = await hub.take_up()
+        more.set()
+        await ended(live)
+        assert (live.outcome.end, answer(live)) == ("complete", "a b")
+        assert len(server.requests) == 1
 
 
 async def test_streams_of_a_killed_process_go_on_by_what_each_server_can(tmp_path: Path) -> None:

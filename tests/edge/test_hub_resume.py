@@ -7,6 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from ssechat.core.errors import ConfigProblem
+from ssechat.core.frames import FrameKind, MarkName
+from ssechat.core.resume import State
+from ssechat.hub import Hub, Live
 from support.fault_server import FaultServer, Request, Wire, in_turn, sse
 from support.hubs import (
     DONE,
@@ -24,11 +29,6 @@ from support.hubs import (
     until,
     words,
 )
-
-from ssechat.core.errors import ConfigProblem
-from ssechat.core.frames import FrameKind, MarkName
-from ssechat.core.resume import State
-from ssechat.hub import Hub, Live
 
 IDS = "st_a.1-{}"
 

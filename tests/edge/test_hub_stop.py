@@ -1,4 +1,4 @@
-"""Stop: a server that can be asked is asked, after that was written down; else it sees the close."""
+"""Stop: a server that can is asked to, after that was written down; another sees the close."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support.fault_server import FaultServer, Request, Wire
-from support.hubs import HERE, RELAY, ask, ended, opened, profile, say, stored, until
 
 from ssechat.core.resume import State
 from ssechat.hub import Live
+from support.fault_server import FaultServer, Request, Wire
+from support.hubs import HERE, RELAY, ask, ended, opened, profile, say, stored, until
 
 IDS = "st_a.1-{}"
 CANCEL = ("POST", "/v1/streams/st_a/cancel")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fault_server import FaultServer, Handler, Request, Wire, in_turn
-from support.hubs import ask, ended, finish, opened, profile, say, stored, thoughts, until
 
 from ssechat.hub import Hub, Live
 from ssechat.settings import Profile
+from support.fault_server import FaultServer, Handler, Request, Wire, in_turn
+from support.hubs import ask, ended, finish, opened, profile, say, stored, thoughts, until
 
 
 def tool(name: str, arguments: str) -> str:
@@ -97,7 +97,14 @@ def said(role: str, content: object) -> dict[str, object]:
         ([], None),
         ([json.dumps({"choices": [{"delta": {"content": " \n"}}]})], None),
     ],
-    ids=["thinking and text", "text and half a tool", "thinking", "half a tool", "nothing", "blanks"],
+    ids=[
+        "thinking and text",
+        "text and half a tool",
+        "thinking",
+        "half a tool",
+        "nothing",
+        "blanks",
+    ],
 )
 async def test_of_a_cut_answer_only_its_text_is_sent(
     data: list[str], answer: str | None, tmp_path: Path

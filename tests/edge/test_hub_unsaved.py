@@ -8,6 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.hub import Hub, Live, pump, recorder
+from ssechat.journal import DiskFull, Journal
 from support.fault_server import FaultServer, Request, Wire
 from support.hubs import (
     HERE,
@@ -21,10 +25,6 @@ from support.hubs import (
     stored,
     until,
 )
-
-from ssechat.core.frames import Frame, FrameKind
-from ssechat.hub import Hub, Live, pump, recorder
-from ssechat.journal import DiskFull, Journal
 
 BIG = "x" * 5000  # more than what is left of a page
 

@@ -7,11 +7,10 @@ import random
 from pathlib import Path
 from typing import NamedTuple
 
-from support.hubs import opened
-from support.programs import Done, done, kill, read, run, started
-
 from ssechat.core.frames import FrameKind
 from ssechat.journal import MessageRow
+from support.hubs import opened
+from support.programs import Done, kill, read, run, started
 
 PROMPT = "hello #rate=400 #length=400"  # one second, less than half of it thinking
 POINTS = 50

@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from support.fault_server import Wire
-
 from ssechat.core.frames import Frame
 from ssechat.hub import Hub, Live, Question
 from ssechat.journal import Journal, Lease, MessageRow
 from ssechat.link import Clients
 from ssechat.settings import Profile
+from support.fault_server import Wire
 
 
 def profile(base_url: str, dialect: str = "openai-chat", **more: Any) -> Profile:

@@ -71,21 +71,23 @@ class Table(Block):
         if len(self.rows) <= SETTLE:
             self._early = self._wanted.copy()
 
-    def content(self, width: int) -> list[Line]:
-        widths = self.widths(width)
+    def content(self, width: int, coming: Row | None = None) -> list[Line]:
+        """The lines; `coming` is a row that is still being written, and follows if it is given."""
+        widths = self.widths(width, coming or [])
         layout = self._layout(width, widths)
         if self._laid_for != (width, widths):
             self._laid, self._laid_rows, self._laid_for = [], 0, (width, widths)
         for row in self.rows[self._laid_rows :]:
             self._laid += layout(row)
         self._laid_rows = len(self.rows)
-        return self._top(widths, width) + self._laid
+        last = [] if coming is None else layout(coming)
+        return self._top(widths, width) + self._laid + last
 
     def probe(self, row: Row) -> Block:
         """The table as it would be with one more row, sharing what has been laid out."""
         return _Probe(self, row)
 
-    def widths(self, width: int) -> list[int]:
+    def widths(self, width: int, coming: Row | None = None) -> list[int]:
         """The columns' widths; none at all where each cell gets a line of its own."""
         if self._before:
             return self._before.widths(width)
@@ -93,6 +95,9 @@ class Table(Block):
         room = width - len(SEPARATOR) * (count - 1)
         # Rows that are on the screen hold still while others come; at the end all have a say.
         wanted = self._wanted if self.closed else self._early
+        if coming and len(self.rows) < SETTLE:
+            fill = [*map(_wanted, coming), *([0] * (count - len(coming)))]
+            wanted = list(map(max, wanted, fill))
         if sum(wanted) > room and room < NARROWEST * count:
             return []
         return _shrink(wanted, room)
@@ -120,8 +125,7 @@ class _Probe(Block):
         self._row = row[: len(table.aligns)]
 
     def content(self, width: int) -> list[Line]:
-        lines = self._table.content(width)
-        return lines + self._table._layout(width, self._table.widths(width))(self._row)
+        return self._table.content(width, self._row)
 
 
 def _wanted(cell: Cell) -> int:
