@@ -8,7 +8,7 @@ import pty
 import resource
 import signal
 import sqlite3
-import tempfile
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,40 +126,41 @@ async def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> No
         assert len(server.requests) == 1
 
 
-READ_ONLY = """
-import os, sys
-# While we may still read them:
-import encodings.utf_8_sig, ssechat.cli.ask, ssechat.core.safe, ssechat.session
+UNPRIVILEGED = """
+import ctypes, os, sys
 if os.geteuid() == 0:
-    os.setgid(65534)
-    os.setuid(65534)
-sys.argv = ["ssechat", "ask", "why?"]
-from ssechat.cli import main
-main()
+    PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
+os.execv(sys.executable, sys.argv[1:])
 """
+"""Runs a command for which permissions count, also if we are root."""
 
 
-async def test_a_data_folder_that_cannot_be_written_is_told_and_nothing_is_sent() -> None:
-    # Another user enters it, whom pytest's own folders keep out.
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        home = Path(folder)
-        os.chmod(folder, 0o755)  # noqa: PTH101 - fast enough to be done here
-        async with FaultServer(answers) as server:
-            configure(home, server.base_url)
-            (home / "data").mkdir(mode=0o555)
-            command = (*COMMAND[:-2], "-c", READ_ONLY)
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment(home, PYTHONDONTWRITEBYTECODE="1"),
-            )
-            ended = await done(process)
-            assert (ended.code, ended.out) == (1, "")
-            assert "SSECHAT_DATA_DIR" in ended.err
-            assert "Traceback" not in ended.err
-            assert server.requests == []
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl to be run as root")
+@pytest.mark.parametrize("what", ["ssechat.db", "."], ids=["file", "folder"])
+async def test_data_that_cannot_be_written_is_told_and_nothing_is_sent(
+    what: str, tmp_path: Path
+) -> None:
+    async with FaultServer(answers) as server:
+        configure(tmp_path, server.base_url)
+        await run(tmp_path, "ask", "why?")
+        locked = tmp_path / "data" / what
+        mode = 0o555 if what == "." else 0o444
+        os.chmod(locked, mode)  # noqa: PTH101 - fast enough to be done here
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", UNPRIVILEGED, *COMMAND, "ask", "why?"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(tmp_path),
+        )
+        ended = await done(process)
+        os.chmod(locked, 0o700)  # noqa: PTH101
+        assert (ended.code, ended.out) == (1, "")
+        assert "cannot be written" in ended.err
+        assert "SSECHAT_DATA_DIR" in ended.err
+        assert "Traceback" not in ended.err
+        assert len(server.requests) == 1
 
 
 # Signals and pipes.

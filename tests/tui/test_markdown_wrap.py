@@ -41,6 +41,11 @@ def test_a_word_in_several_styles_does_not_break_between_them() -> None:
     assert lines == [(Span("aaa"),), (Span("bb", "strong"), Span("cc, d"))]
 
 
+def test_a_selector_in_a_span_of_its_own_widens_the_character_before_it() -> None:
+    lines = wrap([Span("a"), Span("❤"), Span("\ufe0f")], 2)
+    assert [line_text(line) for line in lines] == ["a", "❤\ufe0f"]
+
+
 def test_thousands_of_marks_on_one_character_do_not_stay_in_one_line() -> None:
     assert max(map(len, broken("e" + "\u0301" * 10_000, 20))) <= 200
 

@@ -15,6 +15,8 @@ _WIDE = (
 _OPENING = "「『（《〈【〔［｛"
 _CLOSING = "、。，．：；？！…ー々」』）》〉】〕］｝,.:;?!)"
 _MARKS = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_JOINER = "\u200d"
+_JOINING = f"\ufe0e\ufe0f{_JOINER}"
 _PIECE = re.compile(
     rf"\n| +|(?P<wide>[{_OPENING}]{{0,4}}[{_WIDE}][{_MARKS}]{{0,4}}[{re.escape(_CLOSING)}]{{0,4}})"
     rf"|[^ \n{_WIDE}]+"
@@ -74,6 +76,11 @@ class Wrapper:
             self._add(piece, style)
 
     def _add(self, piece: str, style: Style) -> None:
+        # A selector or joiner changes the width of the character before it, whose span may differ.
+        if self._word and (piece[0] in _JOINING or self._word[-1].text[-1] == _JOINER):
+            before = self._word.pop()
+            self._word_cells -= cells(before.text)
+            piece, style = before.text + piece, before.style
         self._word.append(Span(piece, style))
         self._word_cells += cells(piece)
 
