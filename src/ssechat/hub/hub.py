@@ -284,6 +284,7 @@ class Hub:
 
     def _follow(self, row: StreamRow) -> Live:
         live = self._live(row)
+        live.followed = True
         self._start(self._keep_following(live))
         return live
 
@@ -294,12 +295,12 @@ class Hub:
         if pump.saved_seq != live.seq:
             live.restart(dialect(row.dialect).decoder())
         live.outcome, live.unsaved, live.machine = None, None, Stream()
+        live.followed = True
+        live.changed()
         await self._keep_following(live)
 
     async def _keep_following(self, live: Live) -> None:
         """Fold another process' frames as it writes them; take over if that process dies."""
-        live.followed = True
-        live.changed()
         while not live.ended.is_set():
             try:
                 row = await follow(self.journal, live)

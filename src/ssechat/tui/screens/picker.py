@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
 from ssechat.tui.screens.overlay import Overlay
+from ssechat.tui.widgets.in_order import InOrder
 
 Value = TypeVar("Value")
 _WIDTH = 78  # cells, before the list is laid out
@@ -29,6 +30,10 @@ class Choice(NamedTuple, Generic[Value]):
     value: Value
     text: str
     aside: str = ""
+
+
+class Query(InOrder, Input):
+    """Where the search is typed."""
 
 
 class Picker(Overlay[Value | None], Generic[Value]):
@@ -52,7 +57,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Content(self._title), classes="title")
-            yield Input(placeholder=self._placeholder)
+            yield Query(placeholder=self._placeholder)
             yield OptionList()
             yield Static(Content(self._hint), classes="hint")
 

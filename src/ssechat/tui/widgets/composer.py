@@ -9,11 +9,12 @@ from textual.content import Content
 from textual.widgets import TextArea
 
 from ssechat.core.safe import clean
+from ssechat.tui.widgets.in_order import InOrder
 
 TakeKey = Callable[[events.Key], Awaitable[bool]]
 
 
-class Composer(TextArea):
+class Composer(InOrder, TextArea):
     """A text area that grows with its text, up to a bound, and remembers what was sent.
 
     What is pasted is inserted, whatever it holds; only the send key sends, and that is the app's.
@@ -100,6 +101,5 @@ class Composer(TextArea):
         self.load_text(text)
         self.move_cursor(self.document.end)
 
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.text = clean(event.text)
-        await super()._on_paste(event)
+    def on_paste(self, event: events.Paste) -> None:
+        event.text = clean(event.text)  # Textual then calls the text area's own handler
