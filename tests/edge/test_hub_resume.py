@@ -270,6 +270,8 @@ async def test_a_server_that_answers_differently_each_time_does_not_go_on_for_ev
         found = await texts(hub, old)
         assert [state for state, _ in found] == ["cut", "cut"]
         assert [text for _, text in found] == ["1 more ", "3 more "]
+        last = (await hub.journal.attempts(old.message_id))[-1]
+        assert "another answer each time" in last.note
         assert len(server.requests) == 4
 
 

@@ -92,6 +92,11 @@ def bar_says(program: PtyProgram, state: str, *words: str, timeout: float = 15.0
     program.wait_for(found, timeout)
 
 
+def shows(program: PtyProgram, words: str, timeout: float = 10.0) -> None:
+    """Wait until the screen says this, wherever its lines break."""
+    program.wait_for(lambda: words in " ".join(screen(program).split()), timeout)
+
+
 def told(program: PtyProgram, words: str, timeout: float = 10.0) -> None:
     """Wait until a toast says this, wherever its lines break."""
     program.wait_for(lambda: words in _toasts(screen(program)), timeout)

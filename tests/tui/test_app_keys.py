@@ -18,6 +18,7 @@ from support.app import (
     demo,
     leave,
     screen,
+    shows,
     stored,
     told,
 )
@@ -213,7 +214,7 @@ def test_what_the_user_maps_is_what_works(tmp_path: Path) -> None:
         '[keys]\n"tab.new" = "f5, ctrl+x k"\n"app.quit" = ""\n"chat.send" = "ctrl+d"\n'
     )
     with demo(tmp_path) as program:
-        told(program, "keys.app.quit: it needs a key; its default stays")
+        shows(program, "keys.app.quit: it needs a key; its default stays")
         program.wait_for(READY)
         program.send(b"\x0e\x1b[15~")  # ctrl+n is free now; F5
         program.wait_for("1 new  2 new ")

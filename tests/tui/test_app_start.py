@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.app import READY, demo, leave, screen, ssechat, told
+from support.app import READY, demo, leave, screen, shows, ssechat
 from support.hubs import opened
 from support.pty import PtyProgram, clean_environment
 
@@ -110,8 +110,8 @@ def test_an_unknown_profile_is_told_before_the_app(tmp_path: Path) -> None:
 def test_a_broken_config_is_told_with_its_line_and_the_demo_answers(tmp_path: Path) -> None:
     config(tmp_path, 'profile = "work"\n[profiles.work\n')
     with ssechat(tmp_path, cols=200) as program:
-        told(program, "config.toml:2:")
-        told(program, "nothing in this file is used")
+        shows(program, "config.toml:2:")
+        shows(program, "nothing in this file is used")
         program.wait_for(READY)
         program.wait_for("the demo answers: config.toml has a fault")
         leave(program)
@@ -131,11 +131,11 @@ thinking = "loud"
 """,
     )
     with demo(tmp_path, cols=160, rows=50) as program:
-        told(program, "ui.theme: expected")
-        told(program, "ssechat-dark")
-        told(program, "ui.thinking: expected")
-        told(program, "keys.app.hlep: there is no such action; F1 lists them")
-        told(program, "keys.tab.new: ctrl+s cannot be bound: many terminals freeze on it")
+        shows(program, "ui.theme: expected")
+        shows(program, "ssechat-dark")
+        shows(program, "ui.thinking: expected")
+        shows(program, "keys.app.hlep: there is no such action; F1 lists them")
+        shows(program, "keys.tab.new: ctrl+s cannot be bound: many terminals freeze on it")
         program.send(b"\x1b[18~")  # F7
         program.wait_for("2 new")
         program.send(b"\x1bOP")  # F1, given to another action, is no longer help
@@ -149,6 +149,6 @@ def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     config(tmp_path, "")
     (tmp_path / "config.toml").chmod(0o644)
     with demo(tmp_path, cols=200) as program:
-        told(program, "others can read")
-        told(program, "run chmod 600")
+        shows(program, "others can read")
+        shows(program, "run chmod 600")
         leave(program)

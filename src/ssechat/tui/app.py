@@ -42,7 +42,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     CSS = """
     Transcript { height: 1fr; }
-    ToastRack { margin-bottom: 2; }
+    ToastRack { dock: top; margin: 1 0 0 0; }
+    Toast { padding: 0 1; margin: 0; }
     """
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = "Composer"
@@ -100,10 +101,13 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             self.desk.report(problem)
         self.desk.tab.draft += self.composer.text  # typed in the meantime
         self.show_tab()
-        for line in (*map(str, self.session.warnings), *self.keymap.problems):
-            self.say(line, "warning")
-        for line in paths.loose_permissions(paths.private_paths()):
-            self.say(line, "warning")
+        self.desk.tab.warn(
+            [
+                *map(str, self.session.warnings),
+                *self.keymap.problems,
+                *paths.loose_permissions(paths.private_paths()),
+            ]
+        )
         self.set_interval(_FRAME, self._frame)
         self.set_interval(_GLANCE, self._glance)
         self.set_interval(_SAVE, self.save)

@@ -40,7 +40,7 @@ class Desk:
         self.profile = choice.profile
         self.tabs: list[Tab] = [Tab(choice.profile)]
         self.active = 0
-        self._saved: list[TabRow] = []
+        self._saved: list[TabRow] | None = None
         self._say = say
         self._changed = changed
 
@@ -76,7 +76,7 @@ class Desk:
         taken = {live.message_id for live in await self.session.hub.take_up()}
         for tab in tuple(self.tabs):
             if tab.leaf is not None and tab.leaf.id in taken:
-                await self._load(tab, tab.leaf.conversation_id)
+                await self._load(tab, tab.leaf.conversation_id, notes=True)
                 self._changed(tab)
 
     def look(self) -> bool:
@@ -248,9 +248,9 @@ class Desk:
             self._changed(tab)
         return True
 
-    async def _load(self, tab: Tab, conversation_id: str) -> None:
+    async def _load(self, tab: Tab, conversation_id: str, *, notes: bool = False) -> None:
         try:
-            await tab.load(self.session.hub, conversation_id)
+            await tab.load(self.session.hub, conversation_id, notes=notes)
         except Problem as problem:
             self.report(problem)
 

@@ -165,9 +165,8 @@ def _figures(
     if tokens is not None:
         pieces.append(Piece(f"{about}{tokens:,} tok", rank=4))
     if last_id:
-        tail = clean_line(last_id, 200)
-        shown = tail if len(tail) <= _ID_TAIL else f"…{tail[-_ID_TAIL:]}"
-        pieces.append(Piece(f"id {shown}", rank=6))
+        before = "…" if len(last_id) > _ID_TAIL else ""
+        pieces.append(Piece(f"id {before}{clean_line(last_id[-_ID_TAIL:])}", rank=6))
     if rung:
         pieces.append(Piece(rung, rank=5))
     if resumes:

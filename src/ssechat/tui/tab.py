@@ -20,10 +20,11 @@ from ssechat.tui.status import (
     row_pieces,
     state_of,
 )
-from ssechat.tui.transcript.page import NoteItem, Page, ReplyItem, UserItem
+from ssechat.tui.transcript.page import Item, NoteItem, Page, ReplyItem, UserItem
 from ssechat.tui.widgets.tab_strip import TabLabel
 
 NEW_TITLE = "new"
+_WARNINGS = 8
 
 
 class Tab:
@@ -97,15 +98,18 @@ class Tab:
             return row_pieces(self.leaf, self.resumable)
         return [Piece("ready"), Piece(model, rank=2)]
 
-    async def load(self, hub: Hub, conversation_id: str) -> None:
-        """Show the conversation's current path; follow the stream that answers in it."""
+    async def load(self, hub: Hub, conversation_id: str, *, notes: bool = False) -> None:
+        """Show the conversation's current path; follow the stream that answers in it. `notes`: keep
+        what the app has said."""
         journal = hub.journal
         self.conversation = await journal.conversation(conversation_id)
         self.path = await journal.path(conversation_id)
-        items = []
+        items: list[Item] = []
         for row in self.path:
             attempts = await journal.attempts(row.id) if row.role == "assistant" else []
             items.append(_item(row, attempts, hub.live(row.id)))
+        if notes:
+            items += [item for item in self.page.items if isinstance(item, NoteItem)]
         self.page.reset(items)
         self.release()
         leaf = self.leaf
@@ -136,8 +140,15 @@ class Tab:
             self.page.put(replace(old, state=state, note=_note(live)))
 
     def say(self, key: str, text: str, tone: str = "info") -> None:
-        """Put a line of the app's own below the conversation; it is not kept."""
+        """Put a line of the app's own below the conversation; the next message takes its place."""
         self.page.put(NoteItem(key, text, tone))
+
+    def warn(self, lines: list[str]) -> None:
+        """What is wrong around us, as far as anybody would read it."""
+        for number, line in enumerate(lines[:_WARNINGS]):
+            self.say(f"warning-{number}", clean_line(line, 400), "warning")
+        if (more := len(lines) - _WARNINGS) > 0:
+            self.say("warnings", f"and {more} more like these", "warning")
 
 
 def joined(*texts: str) -> str:

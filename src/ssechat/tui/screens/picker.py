@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
 from ssechat.tui.screens.overlay import Overlay
-from ssechat.tui.widgets.in_order import InOrder
+from ssechat.tui.widgets.in_order import run_binding
 
 Value = TypeVar("Value")
 _WIDTH = 78  # cells, before the list is laid out
@@ -32,8 +32,11 @@ class Choice(NamedTuple, Generic[Value]):
     aside: str = ""
 
 
-class Query(InOrder, Input):
+class Query(Input):
     """Where the search is typed."""
+
+    async def on_key(self, event: events.Key) -> None:
+        await run_binding(self, event)
 
 
 class Picker(Overlay[Value | None], Generic[Value]):
@@ -53,6 +56,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
         self._placeholder = placeholder
         self._empty = empty
         self._choices: list[Choice[Value]] = []
+        self._moved = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -66,12 +70,13 @@ class Picker(Overlay[Value | None], Generic[Value]):
         await self.renew()
 
     async def find(self, query: str) -> Sequence[Choice[Value]]:
-        """What matches `query`, which has no blanks around it; subclasses say. May raise Problem."""
+        """What matches `query`, a text without blanks around it. May raise Problem."""
         raise NotImplementedError
 
     async def renew(self) -> None:
-        """Look again for what matches, and show it; what was highlighted stays so if it does."""
-        marked, old = self._marked, self._choices
+        """Look again for what matches, and show it; the highlight stays where the user put it."""
+        marked = self._marked if self._moved else None
+        old = self._choices
         try:
             self._choices = list(await self.find(self.typed))
         except Problem as problem:
@@ -114,6 +119,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     @on(Input.Changed)
     async def _typed(self) -> None:
+        self._moved = False
         await self.renew()
 
     @on(Input.Submitted)
@@ -129,6 +135,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
     def action_move(self, by: int) -> None:
         listing = self.query_one(OptionList)
         if self._choices:
+            self._moved = True
             at = 0 if listing.highlighted is None else listing.highlighted
             listing.highlighted = max(0, min(len(self._choices) - 1, at + by))
 

@@ -9,12 +9,12 @@ from textual.content import Content
 from textual.widgets import TextArea
 
 from ssechat.core.safe import clean
-from ssechat.tui.widgets.in_order import InOrder
+from ssechat.tui.widgets.in_order import run_binding
 
 TakeKey = Callable[[events.Key], Awaitable[bool]]
 
 
-class Composer(InOrder, TextArea):
+class Composer(TextArea):
     """A text area that grows with its text, up to a bound, and remembers what was sent.
 
     What is pasted is inserted, whatever it holds; only the send key sends, and that is the app's.
@@ -45,6 +45,8 @@ class Composer(InOrder, TextArea):
         if await self._take_key(event):
             event.stop()
             event.prevent_default()
+        else:
+            await run_binding(self, event)
 
     def invite(self, model: str) -> None:
         """Say in the empty composer who will answer."""
