@@ -111,7 +111,8 @@ class Session:
         return found
 
     async def close(self) -> None:
-        """Save, and let go. Runs to its end even if something in it fails."""
+        """Save, and let go, in a few seconds. Runs to its end even if something in it fails."""
+        self.journal.hurry()
         try:
             await self.hub.close()
         finally:

@@ -129,11 +129,13 @@ async def test_within_a_text_of_many_lines_up_and_down_move() -> None:
         assert box.text == "one\ntwo\nthree"
 
 
-async def test_a_remembered_text_that_was_changed_is_a_draft_of_its_own() -> None:
+async def test_a_remembered_text_that_was_changed_is_the_draft_and_the_older_one_stays() -> None:
     async with composer() as (box, pilot):
         box.remember(["second", "first"])
-        await pilot.press("up", "!", "up")
-        assert box.text == "first"
+        await pilot.press(*"draft", "up", "!", "up")
+        assert box.text == "draft"
+        await pilot.press("up")
+        assert box.text == "second"
         await pilot.press("down", "down")
         assert box.text == "second!"
 

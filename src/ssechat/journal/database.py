@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from ssechat.core.errors import JournalProblem
 from ssechat.journal import problems
-from ssechat.journal.connect import connect
+from ssechat.journal.connect import BUSY_TIMEOUT, connect
 from ssechat.journal.worker import Job, Worker, attempt
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+
+
+_BUSY_SLICE_MS = 100
+_IN_A_HURRY = 0.5  # s
+
+
+class Patience:
+    """How long a transaction waits for another process to end its own, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = BUSY_TIMEOUT
 
 
 class Database:
@@ -22,7 +35,9 @@ class Database:
 
     def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
-        self._writer = Worker("journal-writer", writer, write_group)
+        self._patience = Patience()
+        writer.execute(f"PRAGMA busy_timeout = {_BUSY_SLICE_MS}")
+        self._writer = Worker("journal-writer", writer, partial(write_group, self._patience))
         self._reader = Worker("journal-reader", reader, read_group)
         self._closed = False
 
@@ -47,6 +62,10 @@ class Database:
         """Return once everything that was handed to `write` before is committed (or failed)."""
         await self.write(lambda connection: None)
 
+    def hurry(self) -> None:
+        """We are about to end: wait no longer for another process' lock than for a moment."""
+        self._patience.seconds = _IN_A_HURRY
+
     async def close(self) -> None:
         """Flush, fold the write-ahead log into the file if nobody else needs it, and close."""
         if not self._closed:
@@ -65,13 +84,13 @@ class Database:
             raise problems.not_text(error) from None
 
 
-def write_group(connection: sqlite3.Connection, jobs: list[Job]) -> None:
+def write_group(patience: Patience, connection: sqlite3.Connection, jobs: list[Job]) -> None:
     """Run all jobs in one transaction, a failing one undone alone; if all is lost, each in its own.
 
     SQLite itself may roll the transaction back (full disk, I/O error), and the commit may fail.
     """
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        _begin(connection, patience)
     except sqlite3.Error as error:
         for job in jobs:
             job.error = error
@@ -85,7 +104,7 @@ def write_group(connection: sqlite3.Connection, jobs: list[Job]) -> None:
             connection.execute("ROLLBACK")
         if len(jobs) > 1:
             for job in jobs:
-                write_group(connection, [job])
+                write_group(patience, connection, [job])
         else:
             jobs[0].error = jobs[0].error or error
 
@@ -100,6 +119,19 @@ def read_group(connection: sqlite3.Connection, jobs: list[Job]) -> None:
                 connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             job.error = job.error or error
+
+
+def _begin(connection: sqlite3.Connection, patience: Patience) -> None:
+    """Begin to write. In slices, for patience may end while we wait."""
+    started = time.monotonic()
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() - started > patience.seconds:
+                raise
 
 
 def _in_savepoint(connection: sqlite3.Connection, job: Job) -> None:

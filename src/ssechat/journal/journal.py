@@ -41,6 +41,10 @@ class Journal(Library):
         """Return once all writes asked for so far are committed or have failed."""
         await self._database.flush()
 
+    def hurry(self) -> None:
+        """The process is about to end: another one's lock is waited for only for a moment."""
+        self._database.hurry()
+
     async def release(self) -> None:
         """Leave this process' streams and tabs to whoever comes next."""
         await self._write(lambda c: _release(c, self._own))

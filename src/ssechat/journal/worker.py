@@ -51,9 +51,7 @@ class Worker:
     async def stop(self, last: Callable[[sqlite3.Connection], None]) -> None:
         """Do what was submitted, then `last`; the thread has ended on return."""
         self._last = last
-        ended = self.submit(lambda connection: None)
         self._jobs.put(None)
-        await ended
         await asyncio.to_thread(self._thread.join)
 
     def _main(self) -> None:

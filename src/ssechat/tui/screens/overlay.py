@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.screen import ModalScreen
 
@@ -40,6 +41,15 @@ class Overlay(ModalScreen[Result]):
     }
     """
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-tall")]  # noqa: RUF012
+
+    _dismissed = False
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Close, once: a key that comes twice in one burst finds the overlay closing already."""
+        if self._dismissed or not self.is_current:
+            return AwaitComplete.nothing()  # type: ignore[no-any-return, no-untyped-call]
+        self._dismissed = True
+        return super().dismiss(result)
 
     def action_close(self) -> None:
         self.dismiss(None)

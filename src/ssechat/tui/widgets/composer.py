@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from textual import events
 from textual.content import Content
+from textual.strip import Strip
 from textual.widgets import TextArea
 
 from ssechat.core.safe import clean
 from ssechat.tui.widgets.in_order import run_binding
 
+_JOINERS = ("\u200c", "\u200d")  # typed within words and emoji; not printable by themselves
 TakeKey = Callable[[events.Key], Awaitable[bool]]
 
 
@@ -45,6 +47,8 @@ class Composer(TextArea):
         if await self._take_key(event):
             event.stop()
             event.prevent_default()
+        elif event.character in _JOINERS:
+            self.insert(event.character)
         else:
             await run_binding(self, event)
 
@@ -89,6 +93,10 @@ class Composer(TextArea):
 
     def _recall(self, step: int) -> bool:
         """Show an older (1) or newer (-1) message; the draft comes after the newest."""
+        if self._at is not None and self.text != self._sent[self._at]:
+            self._at = None  # what was changed is the draft now; the older one stays in reach
+            if self._draft:
+                self.keep(self._draft)
         at = -1 if self._at is None else self._at
         if not -1 <= at + step < len(self._sent) or (at == -1 and step == -1):
             return False
@@ -102,6 +110,12 @@ class Composer(TextArea):
     def _replace(self, text: str) -> None:
         self.load_text(text)
         self.move_cursor(self.document.end)
+
+    def render_line(self, y: int) -> Strip:
+        """Textual wraps the placeholder; in no columns at all that fails."""
+        if self.content_size.width < 1:
+            return Strip.blank(self.size.width, self.rich_style)
+        return super().render_line(y)
 
     def on_paste(self, event: events.Paste) -> None:
         event.text = clean(event.text)  # Textual then calls the text area's own handler
