@@ -10,7 +10,7 @@ import msgspec
 
 from ssechat import first_run, paths, settings
 from ssechat.core.conversation import Call
-from ssechat.core.errors import LinkProblem, Problem
+from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
 from ssechat.hub import Hub
 from ssechat.hub.route import route
 from ssechat.journal import Journal
@@ -48,6 +48,8 @@ class Session:
     def choose(
         self, *, profile: str | None, model: str | None, demo: bool, ask: bool = False
     ) -> Choice:
+        if model is not None and not model.isprintable():
+            raise ConfigProblem("the model's name holds characters that cannot be sent")
         return choose(self.settings, os.environ, profile=profile, model=model, demo=demo, ask=ask)
 
     async def profile(self, name: str) -> Profile | None:

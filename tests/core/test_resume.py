@@ -253,6 +253,12 @@ def test_another_answer_is_kept_apart() -> None:
     assert any(isinstance(a, Settle) and a.end is EndState.CUT for a in actions)
 
 
+def test_a_forked_attempt_says_that_its_beginning_may_be_missing() -> None:
+    forked, _ = take_up(rung=Rung.REPLAY, forked=True)
+    stream, _ = run(forked, Opened(), Arrived(1), Judged(COMPLETE))
+    assert (stream.state, "beginning" in stream.note) == (State.COMPLETED, True)
+
+
 def test_a_stream_of_a_dead_process_goes_on_by_its_rung() -> None:
     assert take_up(rung=Rung.EXACT)[1] == [Connect(resume=True)]
     assert take_up(rung=Rung.NONE, idempotent=True)[1] == [Connect(resume=False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from textual import events
 from textual.pilot import Pilot
 
 from ssechat import first_run
@@ -148,7 +150,8 @@ class Desktop(NamedTuple):
         await self.pilot.press(*text)
 
     async def ask(self, text: str) -> None:
-        await self.pilot.press(*text, "enter")
+        self.app.post_message(events.Paste(text))
+        await self.pilot.press("enter")
 
     async def until(self, true: Callable[[], object], within: float = 10.0) -> None:
         """Let the app work until `true()`."""
@@ -185,6 +188,32 @@ class Desktop(NamedTuple):
     @property
     def draft(self) -> str:
         return self.app.composer.text
+
+
+GOLDENS = Path(__file__).parents[1] / "tui" / "goldens"
+_VARYING = [
+    (r"TTFB +\d+ ms", "TTFB 0 ms"),
+    (r"~?[\d.]+ tok/s(  [▁-█]+)?", "0.0 tok/s"),
+    (r"\b\d\d:\d\d:\d\d\b", "00:00:00"),
+    (r"\b\d\d:\d\d\b", "00:00"),
+    (r"\b\d+\.\d s\b", "0.0 s"),
+    (r" {3,}F1 help$", "   F1 help"),
+]
+"""What differs from run to run: times, durations, rates. The bar's gap depends on their widths."""
+
+
+def check_golden(name: str, desk: Desktop) -> None:
+    """Compare the screen with `goldens/app_NAME.txt`, but for what differs from run to run.
+
+    With UPDATE_GOLDENS=1 in the environment the file is written: look at its diff then.
+    """
+    text = desk.screen.rstrip() + "\n"
+    for pattern, fixed in _VARYING:
+        text = re.sub(pattern, fixed, text, flags=re.MULTILINE)
+    file = GOLDENS / f"app_{name}.txt"
+    if os.environ.get("UPDATE_GOLDENS"):
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
 
 
 @asynccontextmanager

@@ -54,10 +54,10 @@ def test_quitting_with_an_unsaved_answer_writes_it_to_a_file(tmp_path: Path) -> 
         program.send(QUIT)
         told(program, "not all could be saved; ctrl+q again writes it to a file and quits")
         program.send(QUIT)
-        assert program.wait(20) == 0
+        assert program.wait(20) == 1
         assert program.unrestored() == []
         said = program.screen_text()
-    match = re.search(rf"not saved in the journal: ({re.escape(str(tmp_path))}/\S+\.md)", said)
+    match = re.search(rf"what the journal could not take is in ({re.escape(str(tmp_path))}/\S+\.md)", said)
     assert match, said
     file = Path(match[1])
     assert file.stat().st_mode & 0o077 == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Awaitable
@@ -80,11 +81,18 @@ def _prompt(prompt: str | None, attach: tuple[str, ...]) -> str:
     parts = [] if prompt in (None, "-") else [str(prompt)]
     if sys.stdin is not None and (prompt == "-" or not sys.stdin.isatty()):
         parts.append(_decoded(sys.stdin.buffer.read(), "standard input"))
-    parts += [f"`{Path(name).name}`:\n```\n{_attachment(name)}\n```" for name in attach]
+    parts += [_fenced(name, _attachment(name)) for name in attach]
     text = "\n\n".join(part for part in parts if part.strip())
     if not text:
         raise ConfigProblem("there is no prompt", remedy='try: ssechat ask "why is the sky blue?"')
     return text
+
+
+def _fenced(name: str, text: str) -> str:
+    """The file under its name, in a fence longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"`{Path(name).name}`:\n{fence}\n{text}\n{fence}"
 
 
 def _attachment(name: str) -> str:

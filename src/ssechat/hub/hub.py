@@ -140,6 +140,7 @@ class Hub:
         the journal refuses for now come from memory."""
         while True:
             version = live.version
+            over = live.ended.is_set() or (live.outcome is not None and live.unsaved is not None)
             rows = await self.journal.frames(live.stream_id, after, _PAGE)
             pump = self._pumps.get(live.stream_id)
             held = pump.unsaved(after) if pump and not rows else []
@@ -148,7 +149,7 @@ class Hub:
                 yield frame
             if rows or held:
                 continue
-            if live.ended.is_set() or (live.outcome is not None and live.unsaved is not None):
+            if over:  # as it was before we looked: frames may have come since
                 return
             await live.change(version)
 
@@ -211,7 +212,7 @@ class Hub:
             return live
         first = take_up(
             rung=rung_of(live) if way.profile.resume != "off" else Rung.NONE,
-            idempotent=bool(row.idempotency_key),
+            idempotent=bool(row.idempotency_key) and row.rung != Rung.NONE,
             stoppable=bool(cancel_path(live)),
             stopping=row.state == STOPPING,
             verdict=live.fold.reply.verdict,

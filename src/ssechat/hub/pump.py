@@ -205,17 +205,18 @@ class Pump:
         self._connection = connection
         if connection.location and self._out.may_resume and not live.resume_path:
             live.resume_path, live.remote_id = connection.location, connection.remote_id
-            self._spawn(self._save_resume())
+        self._spawn(self._save_resume())
 
     async def _save_resume(self) -> None:
-        """Write down where the stream can be continued; try until the journal takes it."""
+        """Write down where the stream can be continued, or that it cannot be; try until the
+        journal takes it."""
         while not await self._written(self._update_resume()):
             if await self._closes():
                 return
 
     async def _update_resume(self) -> None:
         live = self.live
-        if live.resume_path and not self._resume_saved:
+        if not self._resume_saved:
             await self._journal.update_stream(
                 live.stream_id,
                 resume_path=live.resume_path,

@@ -33,6 +33,7 @@ from ssechat.tui.widgets.transcript import Transcript
 
 _FRAME = 1 / 20  # s between looks at the visible answer
 _GLANCE = 1 / 4  # s between looks at figures and badges
+_SAVE_TIME = 2.0  # s that saving may take, another program's lock included
 _SAVE = 2.0  # s between looks at drafts
 _READ = 5.0  # s that a toast stays
 
@@ -128,8 +129,11 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         """Put everything that must survive on disk, as far as it can be."""
         self.keep_draft()
         try:
-            await self.desk.save()
-            await self.session.journal.flush()
+            async with asyncio.timeout(_SAVE_TIME):
+                await self.desk.save()
+                await self.session.journal.flush()
+        except TimeoutError:
+            self.trouble = "ssechat: the journal is locked by another program"
         except JournalProblem as problem:
             self.trouble = f"ssechat: {clean_line(str(problem), 400)}"
         else:

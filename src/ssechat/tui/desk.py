@@ -9,7 +9,7 @@ from typing import Literal
 from ssechat.core.errors import Problem
 from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
-from ssechat.hub import Live, Question
+from ssechat.hub import Question
 from ssechat.hub.reader import rung_of
 from ssechat.journal import TabRow
 from ssechat.profiles import Choice
@@ -41,6 +41,7 @@ class Desk:
         self.tabs: list[Tab] = [Tab(choice.profile)]
         self.active = 0
         self._saved: list[TabRow] | None = None
+        self.drafts_lost = False
         self._say = say
         self._changed = changed
 
@@ -96,8 +97,10 @@ class Desk:
             if tab.conversation_id or tab.kept
         ]
         if rows != self._saved:
+            self.drafts_lost = True
             await self.session.journal.save_tabs(rows)
             self._saved = rows
+            self.drafts_lost = False
 
     def new(self) -> None:
         self.tabs.append(Tab(self.tab.profile))
@@ -215,9 +218,11 @@ class Desk:
     # What a quit would cost.
 
     @property
-    def unsaved(self) -> list[Live]:
-        """Answers that the journal could not take so far."""
-        return [live for live in self.session.hub.lives if live.unsaved is not None]
+    def unsaved(self) -> list[str]:
+        """Answers, and drafts, that the journal could not take so far."""
+        lives = [live for live in self.session.hub.lives if live.unsaved is not None]
+        drafts = [tab.draft for tab in self.tabs] if self.drafts_lost else []
+        return [text for text in [*(live.fold.reply.answer for live in lives), *drafts] if text]
 
     def quit_warning(self) -> str:
         """What a quit would end or leave unsaved; "" if nothing."""

@@ -7,13 +7,12 @@ import tempfile
 from pathlib import Path
 
 from ssechat.core.safe import clean
-from ssechat.hub import Live
 
 
-def export_unsaved(lives: list[Live]) -> Path:
-    """Write the answers to a new file for their owner alone: at home, else in the temporary
+def export_unsaved(texts: list[str]) -> Path:
+    """Write the texts to a new file for their owner alone: at home, else in the temporary
     directory. Raises OSError if neither takes it."""
-    text = "\n\n---\n\n".join(clean(live.fold.reply.answer) for live in lives)
+    text = "\n\n---\n\n".join(map(clean, texts))
     try:
         return _write(text, str(Path.home()))
     except OSError:

@@ -210,18 +210,19 @@ async def show_help(app: SsechatApp) -> None:
 
 async def quit_app(app: SsechatApp) -> None:
     """Quit; ask for a second press where that would cut an answer, or leave it unsaved."""
+    await app.save()
     if not app.quit_asked and (warning := app.desk.quit_warning()):
         app.quit_asked = True
         app.say(warning, "warning")
         return
     try:
         unsaved = app.desk.unsaved
-        app.parting = f"not saved in the journal: {export_unsaved(unsaved)}" if unsaved else ""
+        if unsaved:
+            app.parting = f"what the journal could not take is in {export_unsaved(unsaved)}"
     except OSError as error:
         app.say(f"it cannot be written to a file either: {error.strerror}", "error")
         return
-    await app.save()
-    app.exit(0)
+    app.exit(return_code=1 if unsaved else 0)
 
 
 VERBS: dict[str, Verb] = {

@@ -52,6 +52,7 @@ from ssechat.core.resume.words import (
     Woken,
 )
 
+_FORKED = "from a resume; its beginning may be missing"
 MAX_TRIES = 8
 MAX_CONNECT_TRIES = 3
 MAX_CANCEL_TRIES = 5
@@ -174,8 +175,10 @@ def _finish(stream: Stream, _: object, now: float) -> Step:
     verdict = stream.verdict
     if verdict is None:
         return stream, []
-    ended = _to(stream, _ENDS[verdict.state], note=verdict.note)
-    return ended, [Close(), Settle(verdict.state, verdict.note)]
+    # A server that sends only what is new looks, after a cut, like one with another answer.
+    note = verdict.note or (_FORKED if stream.forked else "")
+    ended = _to(stream, _ENDS[verdict.state], note=note)
+    return ended, [Close(), Settle(verdict.state, note)]
 
 
 def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
@@ -224,7 +227,7 @@ def _differed(stream: Stream, _: Differed, now: float) -> Step:
     """A server whose every answer is another one does not make attempts without end."""
     if stream.forked:
         return _interrupt(stream, "the server sends another answer each time")
-    note = "the server now sends another answer; it is kept as the next attempt"
+    note = "the server now sends another text than the one that came"
     ended, actions = _interrupt(stream, note)
     return ended, [*actions, Fork()]
 
