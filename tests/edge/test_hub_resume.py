@@ -237,7 +237,7 @@ async def test_another_answer_becomes_the_next_attempt(tmp_path: Path) -> None:
         forked.set()
         await ended(hub.lives[0])
         assert await texts(hub, old) == [("cut", "a b "), ("complete", "x y z")]
-        assert "another answer" in (await stored(hub, old)).note
+        assert "another text" in (await stored(hub, old)).note
         conversation = await hub.journal.conversation(old.conversation_id)
         shown = (await hub.journal.path(conversation.id))[-1]
         assert (shown.text, shown.resumes) == ("x y z", 0)

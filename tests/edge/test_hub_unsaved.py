@@ -156,7 +156,7 @@ async def test_the_place_to_continue_is_written_later_too(tmp_path: Path) -> Non
         live = await ask(hub, profile(server.base_url))
         await server.received()
         other = sqlite3.connect(tmp_path / "ssechat.db", isolation_level=None)
-        await hub.journal._write(lambda c: c.execute("PRAGMA busy_timeout = 20"))
+        hub.journal.hurry()
         other.execute("BEGIN IMMEDIATE")
         go.set()
         await until(live, lambda live: live.unsaved and live.outcome)

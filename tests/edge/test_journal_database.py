@@ -190,7 +190,7 @@ async def test_a_foreign_lock_delays_a_write_but_not_the_loop(database: Database
 
 
 async def test_a_lock_that_stays_is_a_problem_and_the_next_write_works(database: Database) -> None:
-    await database.write(lambda c: c.execute("PRAGMA busy_timeout = 20"))
+    database.hurry()
     other = sqlite3.connect(database.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(Locked) as caught:
@@ -310,3 +310,16 @@ async def test_a_folder_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None
     with pytest.raises(JournalProblem) as caught:
         await Database.open(tmp_path / "file" / "ssechat.db")
     assert "SSECHAT_DATA_DIR" in caught.value.remedy
+
+
+async def test_closing_does_not_wait_long_for_another_process(tmp_path: Path):
+    database = await Database.open(tmp_path / "x.db")
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database.hurry()
+    writing = asyncio.ensure_future(database.write(lambda c: c.execute("CREATE TABLE t (a)")))
+    async with asyncio.timeout(5):
+        with pytest.raises(Locked):
+            await writing
+        await database.close()
+    other.close()

@@ -70,7 +70,7 @@ async def ask(desk: Desktop) -> None:
 async def test_the_first_start(size: str) -> None:
     async with desktop(demo=True, size=SIZES[size]) as desk:
         await desk.until(lambda: "Type a message" in desk.screen)
-        check_golden(f"first_start_{size}", desk)
+        await check_golden(f"first_start_{size}", desk)
 
 
 async def test_thinking_then_the_finished_answer_then_history_and_models(
@@ -81,17 +81,17 @@ async def test_thinking_then_the_finished_answer_then_history_and_models(
         configure(home, server.base_url)
         async with desktop(size=SIZES[size]) as desk:
             await ask(desk)
-            check_golden(f"thinking_{size}", desk)
+            await check_golden(f"thinking_{size}", desk)
             script.go_on.set()
             await desk.says("complete")
             await desk.until(lambda: "as long as it must" in desk.screen)
-            check_golden(f"finished_{size}", desk)
+            await check_golden(f"finished_{size}", desk)
             await desk.pilot.press("f2")
             await desk.until(lambda: "2 msg" in desk.screen)
-            check_golden(f"history_{size}", desk)
+            await check_golden(f"history_{size}", desk)
             await desk.pilot.press("escape", "ctrl+l")
             await desk.until(lambda: "a-larger-model" in desk.screen)
-            check_golden(f"models_{size}", desk)
+            await check_golden(f"models_{size}", desk)
 
 
 async def test_a_cut_answer(home: Path, size: str) -> None:
@@ -103,7 +103,7 @@ async def test_a_cut_answer(home: Path, size: str) -> None:
             await desk.ask("Why does `&'a mut T` make the second borrow fail?")
             await desk.says("cut")
             await desk.until(lambda: "connection lost" in desk.screen)
-            check_golden(f"cut_{size}", desk)
+            await check_golden(f"cut_{size}", desk)
 
 
 async def test_help(home: Path, size: str) -> None:
@@ -111,4 +111,4 @@ async def test_help(home: Path, size: str) -> None:
     async with desktop(size=SIZES[size]) as desk:
         await desk.pilot.press("f1")
         await desk.until(lambda: "Every event is saved" in desk.words)
-        check_golden(f"help_{size}", desk)
+        await check_golden(f"help_{size}", desk)
