@@ -221,7 +221,7 @@ async def check_golden(name: str, desk: Desktop) -> None:
     try:
         await desk.until(lambda: _fixed(desk.screen) == golden, within=3)
     except AssertionError:
-        assert _fixed(desk.screen) == golden  # noqa: PT017 - shows the difference
+        assert _fixed(desk.screen) == golden  # this one shows the difference
 
 
 @asynccontextmanager
