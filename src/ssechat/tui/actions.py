@@ -41,10 +41,10 @@ ACTIONS = (
         "close what is open on top, else stop",
     ),
     Action("chat.retry", "Retry", ("ctrl+r", "ctrl+x r"), "Message", "answer again; all are kept"),
-    Action("chat.previous", "Previous attempt", ("ctrl+x [",), "Message", "the attempt before"),
-    Action("chat.next", "Next attempt", ("ctrl+x ]",), "Message", "the attempt after"),
+    Action("chat.previous", "Previous attempt", ("ctrl+x [",), "Message", "the answer before this"),
+    Action("chat.next", "Next attempt", ("ctrl+x ]",), "Message", "the answer after this"),
     Action("chat.resume", "Resume", ("f6", "ctrl+x u"), "Message", "go on with a cut answer now"),
-    Action("chat.edit", "Open in $EDITOR", ("ctrl+g", "ctrl+x e"), "Message", "write elsewhere"),
+    Action("chat.edit", "Open in $EDITOR", ("ctrl+g", "ctrl+x e"), "Message", "write it there"),
     Action("chat.copy", "Copy answer", ("ctrl+x y",), "Message", "the last answer, as Markdown"),
     Action("tab.new", "New tab", ("ctrl+n", "ctrl+x n"), "Tabs", "a new conversation"),
     Action("tab.close", "Close tab", ("ctrl+x w",), "Tabs", "its stream goes on"),
@@ -103,7 +103,7 @@ def keymap(overrides: Mapping[str, tuple[str, ...]]) -> Keymap:
     made = Keymap({}, {}, [])
     for action_id, keys in overrides.items():
         if action_id not in BY_ID:
-            made.problems.append(f"keys.{action_id}: there is no such action; F1 lists them")
+            made.problems.append(f"keys.{action_id}: there is no such action; docs/keys.md lists them")
             continue
         for key in keys:
             _bind(made, action_id, key, given=True)

@@ -27,7 +27,8 @@ _GAP = 2
 
 class Help(Overlay[None]):
     DEFAULT_CSS = """
-    Help VerticalScroll { height: auto; max-height: 1fr; background: $surface; }
+    Help > Vertical { height: 90%; max-height: 46; }
+    Help VerticalScroll { height: 1fr; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [("f1,q", "close", "")]
 

@@ -32,7 +32,10 @@ class Overlay(ModalScreen[Result]):
         Input, Input:focus {
             border: none; background: $panel; padding: 0 1; height: 1; margin: 1 0;
         }
-        OptionList { border: none; background: $surface; height: auto; max-height: 20; padding: 0; }
+        OptionList {
+            border: none; background: $surface; height: auto; max-height: 20; padding: 0;
+            scrollbar-gutter: stable; scrollbar-size-vertical: 1;
+        }
         &.-low {
             & > Vertical { max-height: 100%; padding: 0 1; }
             Input, Input:focus { margin: 0; }
