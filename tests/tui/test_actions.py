@@ -92,7 +92,7 @@ def test_sending_and_quitting_keep_a_key(needed: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        ({"no.such": ("f5",)}, "keys.no.such: there is no such action; F1 lists them"),
+        ({"no.such": ("f5",)}, "keys.no.such: there is no such action; docs/keys.md lists them"),
         ({"tab.new": ("ctrl+s",)}, "keys.tab.new: ctrl+s cannot be bound: many terminals freeze"),
         ({"tab.new": (LEADER,)}, "keys.tab.new: ctrl+x cannot be bound: it leads to the second"),
         ({"tab.new": ("x",)}, "keys.tab.new: x alone is needed for writing"),

@@ -109,6 +109,7 @@ async def test_a_cut_answer(home: Path, size: str) -> None:
 async def test_help(home: Path, size: str) -> None:
     configure(home, "http://127.0.0.1:9")
     async with desktop(size=SIZES[size]) as desk:
+        await desk.until(lambda: "Type a message" in desk.screen)
         await desk.pilot.press("f1")
         await desk.until(lambda: "Every event is saved" in desk.words)
         await check_golden(f"help_{size}", desk)

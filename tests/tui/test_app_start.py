@@ -134,7 +134,7 @@ thinking = "loud"
         shows(program, "ui.theme: expected")
         shows(program, "ssechat-dark")
         shows(program, "ui.thinking: expected")
-        shows(program, "keys.app.hlep: there is no such action; F1 lists them")
+        shows(program, "keys.app.hlep: there is no such action; docs/keys.md lists them")
         shows(program, "keys.tab.new: ctrl+s cannot be bound: many terminals freeze on it")
         program.send(b"\x1b[18~")  # F7
         program.wait_for("2 new")

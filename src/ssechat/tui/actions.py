@@ -103,7 +103,9 @@ def keymap(overrides: Mapping[str, tuple[str, ...]]) -> Keymap:
     made = Keymap({}, {}, [])
     for action_id, keys in overrides.items():
         if action_id not in BY_ID:
-            made.problems.append(f"keys.{action_id}: there is no such action; docs/keys.md lists them")
+            made.problems.append(
+                f"keys.{action_id}: there is no such action; docs/keys.md lists them"
+            )
             continue
         for key in keys:
             _bind(made, action_id, key, given=True)

@@ -34,7 +34,7 @@ class Overlay(ModalScreen[Result]):
         }
         OptionList {
             border: none; background: $surface; height: auto; max-height: 20; padding: 0;
-            scrollbar-gutter: stable; scrollbar-size-vertical: 1;
+            scrollbar-size-vertical: 1;
         }
         &.-low {
             & > Vertical { max-height: 100%; padding: 0 1; }

@@ -21,6 +21,7 @@ from ssechat.tui.widgets.in_order import run_binding
 
 Value = TypeVar("Value")
 _WIDTH = 78  # cells, before the list is laid out
+_SCROLLBAR = 1
 _LEAST = 16  # cells for the text, if a word is to stand beside it
 
 
@@ -103,7 +104,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     def _fill(self, highlighted: int) -> None:
         listing = self.query_one(OptionList)
-        room = listing.scrollable_content_region.width or _WIDTH
+        room = (self.query_one(Vertical).content_size.width or _WIDTH) - _SCROLLBAR
         listing.clear_options()
         listing.add_options([Option(_line(choice, room)) for choice in self._choices])
         if self._choices:
