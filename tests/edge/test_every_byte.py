@@ -98,14 +98,14 @@ async def test_cut_again_while_it_goes_on_it_is_whole_too(
     server, expected = Server(events, STYLES[style]), named(events)
     size = len(server.body(""))
     (whole,) = await told(journal, server, codec, [[]])
-    cuts = [[dice.randint(0, size) for _ in range(dice.randint(2, 3))] for _ in range(100)]
+    cuts = [[dice.randint(0, size) for _ in range(dice.randint(2, 3))] for _ in range(60)]
     for cut in await told(journal, server, codec, cuts):
         same(cut, whole, expected)
 
 
 async def test_four_kilobytes_are_cut_at_every_byte_too(journal: Journal) -> None:
-    codec, words = "openai-chat", [f"{number} 傅里叶 \U0001f600\n" * 15 for number in range(10)]
-    events = chat(words[:3], words[3:])
+    codec, words = "openai-chat", [f"{number} 傅里叶 \U0001f600\n" * 26 for number in range(6)]
+    events = chat(words[:2], words[2:])
     server, expected = Server(events, Style(every=2)), named(events)
     size = len(server.body(""))
     assert 3500 < size < 4200

@@ -86,22 +86,20 @@ async def test_an_answer_is_whole_after_kill_9_at_any_point(tmp_path: Path) -> N
 
 
 async def test_a_kill_while_it_is_being_finished_loses_nothing_either(tmp_path: Path) -> None:
-    whole = await run(tmp_path / "whole", *ASK)
+    await run(tmp_path / "whole", *ASK)
     expected, events = await history(tmp_path / "whole")
     assert expected is not None
 
     async def twice(number: int) -> None:
         home = tmp_path / str(number)
         async with started(home, *ASK) as process:
-            printed = await read(process, 50)
+            await read(process, 50)
             kill(process)
-            printed += (await process.communicate())[0]
         async with started(home, "resume", "--all") as process:
-            printed += await read(process, 50 * number)
+            await read(process, 50 * number)
             kill(process)
         found = Killed(Point(50, 0), "", await run(home, "resume", "--all"), *await history(home))
         finished(found, expected, events)
-        assert printed.decode() in whole.out or found.row.resumes == 2
 
     await asyncio.gather(*map(twice, range(4)))
 

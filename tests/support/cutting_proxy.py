@@ -75,6 +75,8 @@ class CuttingProxy:
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except asyncio.CancelledError:
+            pass  # asyncio's streams complain of a connection whose task was cancelled
         finally:
             self._tasks.discard(task)
             writer.close()

@@ -44,7 +44,7 @@ async def opened(folder: Path, *known: Profile, lease: Lease | None = None) -> A
         await clients.close()
         await journal.close()
     gc.collect()
-    assert not unhandled
+    assert not unhandled, unhandled
 
 
 async def ask(hub: Hub, profile: Profile, text: str = "why?", **more: Any) -> Live:

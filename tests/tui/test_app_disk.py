@@ -16,7 +16,7 @@ if sys.platform == "linux":
 else:
     pytest.skip("sets a limit on a running process", allow_module_level=True)
 
-PROMPT = "hello #rate=150"
+PROMPT = "hello #rate=300"
 SMALL = 8192  # bytes: room for a text file, but not for more of the journal
 
 
@@ -70,17 +70,16 @@ def test_quitting_with_an_unsaved_answer_writes_it_to_a_file(tmp_path: Path) -> 
 def test_a_file_that_cannot_be_written_either_keeps_the_app_open(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
-        ask(program, PROMPT)
+        ask(program, "hello #rate=100")
         bar_says(program, "thinking")
         limit_files(program, 0)
-        bar_says(program, "live", "not saved")
+        bar_says(program, "thinking", "not saved")
         program.send(QUIT)
         told(program, "not all could be saved")
         program.send(QUIT)
         told(program, "it cannot be written to a file either")
         limit_files(program, resource.RLIM_INFINITY)
         program.wait_for(lambda: "not saved" not in bar(program))
-        bar_says(program, "complete")
         leave(program)
     ((_, answer),) = stored(tmp_path)
-    assert answer.text == expected(PROMPT)
+    assert answer.state == "live"  # the next start goes on with it

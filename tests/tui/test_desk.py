@@ -149,6 +149,18 @@ async def test_a_message_whose_sending_is_cancelled_is_kept_for_the_next_start(
     assert row.draft == "one\ntwo"
 
 
+async def test_a_stop_while_a_message_is_on_its_way_is_not_forgotten(
+    seat: Sitting, provider: Provider
+) -> None:
+    provider.open.clear()
+    seat.desk.take(seat.tab, "one")
+    assert seat.desk.stop()
+    assert seat.tab.pieces[0].text == "stopping"
+    assert await seat.desk.send(seat.tab)
+    await seat.answered()
+    assert seat.tab.pieces[0].text == "stopped"
+
+
 async def test_nothing_can_be_asked_while_an_answer_comes(
     seat: Sitting, provider: Provider
 ) -> None:

@@ -15,7 +15,7 @@ PALETTE, MODELS = b"\x10", b"\x0c"
 def test_keys_that_come_twice_close_an_overlay_once(tmp_path: Path, burst: bytes) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
-        for key, title in ((PALETTE, "Commands"), (MODELS, "Profile and model")):
+        for key, title in ((PALETTE, "Stop: "), (MODELS, "demo · demo-fast")):
             program.send(key)
             program.wait_for(title)
             program.send(burst)

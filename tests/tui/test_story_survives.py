@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from support.app import (
+    ENTER,
+    ESCAPE,
+    F2,
     LEADER,
     QUIT,
     READY,
     ask,
+    bar,
     bar_says,
     children,
     demo,
@@ -21,6 +26,7 @@ from support.app import (
     leave,
     screen,
     stored,
+    told,
 )
 from support.pty import PtyProgram
 
@@ -116,3 +122,43 @@ def test_what_is_typed_before_the_first_paint_arrives(tmp_path: Path) -> None:
         program.send(b", again")
         program.wait_for(re.compile(r"^ early bird, again$", re.MULTILINE))
         leave(program)
+
+
+def test_a_second_window_follows_the_stream_and_takes_it_over_when_the_first_one_dies(
+    tmp_path: Path,
+) -> None:
+    with demo(tmp_path) as first, demo(tmp_path) as second:
+        first.wait_for(READY)
+        second.wait_for(READY)
+        ask(first, "hello #rate=150")
+        bar_says(first, "thinking")
+        second.send(F2)
+        second.wait_for(re.compile(r"hello #rate=150 .*live · 2 msg"))
+        second.send(ENTER)
+        bar_says(second, "thinking", "in another window")
+        second.send(ESCAPE)
+        told(second, "this answer is read by another window; stop it there")
+        first.kill(signal.SIGKILL)
+        first.wait()
+        bar_says(second, "live", "resumed ×1")
+        assert "in another window" not in bar(second)
+        bar_says(second, "complete")
+        leave(second)
+    ((_, answer),) = stored(tmp_path)
+    assert answer.text == expected("hello #rate=150")
+
+
+def test_a_frozen_terminal_stops_neither_the_stream_nor_the_program(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "hello #rate=400")
+        bar_says(program, "thinking")
+        program.freeze()
+        until = time.monotonic() + 15
+        while stored(tmp_path)[0][1].state != "complete":
+            assert time.monotonic() < until
+        program.thaw()
+        bar_says(program, "complete")
+        leave(program)
+    ((_, answer),) = stored(tmp_path)
+    assert answer.text == expected("hello #rate=400")

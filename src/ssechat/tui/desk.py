@@ -63,7 +63,7 @@ class Desk:
             tab = Tab(self.profile)
             tab.draft = row.draft
             if row.conversation_id is not None:
-                await self._load(tab, row.conversation_id)
+                await self._show(tab, row.conversation_id)
             tabs.append(tab)
         if tabs:
             first = self.tabs[0]
@@ -77,7 +77,7 @@ class Desk:
         taken = {live.message_id for live in await self.session.hub.take_up()}
         for tab in tuple(self.tabs):
             if tab.leaf is not None and tab.leaf.id in taken:
-                await self._load(tab, tab.leaf.conversation_id, notes=True)
+                await self._show(tab, tab.leaf.conversation_id, notes=True)
                 self._changed(tab)
 
     def look(self) -> bool:
@@ -188,6 +188,10 @@ class Desk:
     def stop(self) -> bool:
         """End the generation in the active tab; False if there is none."""
         tab = self.tab
+        if tab.sending:
+            tab.stop_asked = True
+            self._changed(tab)
+            return True
         if tab.live is None or not tab.running:
             return False
         if tab.live.followed:
@@ -244,16 +248,25 @@ class Desk:
                 profile, text=text, conversation_id=tab.conversation_id, parent_id=parent
             )
             live = await self.session.hub.submit(question)
+            if tab.stop_asked:
+                self.session.hub.stop(live)
             await self._load(tab, live.conversation_id)
         except Problem as problem:
             self.report(problem)
             return False
         finally:
-            tab.sending = False
+            tab.sending = tab.stop_asked = False
             self._changed(tab)
         return True
 
-    async def _load(self, tab: Tab, conversation_id: str, *, notes: bool = False) -> None:
+    async def _load(self, tab: Tab, conversation_id: str) -> None:
+        """Show the conversation; a stream of another window's is followed."""
+        await self._show(tab, conversation_id)
+        if tab.running and tab.live is None:
+            await self.session.hub.take_up()
+            await self._show(tab, conversation_id)
+
+    async def _show(self, tab: Tab, conversation_id: str, *, notes: bool = False) -> None:
         try:
             await tab.load(self.session.hub, conversation_id, notes=notes)
         except Problem as problem:

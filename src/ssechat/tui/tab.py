@@ -31,8 +31,8 @@ class Tab:
     """What is shown of a conversation. `profile` answers next; None is the demo, not yet running.
 
     `page` is what the transcript draws; it is made anew only when the path changes. `outgoing` is
-    a message that was handed over to be sent and is not in the journal yet. `moved` says that the
-    stream has done something since it was last looked at.
+    a message that was handed over to be sent and is not in the journal yet; `stop_asked`: its
+    answer is not wanted any more. `moved`: the stream has done something since the last look.
     """
 
     def __init__(self, profile: Profile | None) -> None:
@@ -44,6 +44,7 @@ class Tab:
         self.draft = ""
         self.outgoing = ""
         self.sending = False
+        self.stop_asked = False
         self.moved = False
         self.unread = False
         self.resumable: bool | None = None
@@ -91,7 +92,8 @@ class Tab:
         """What the status bar says."""
         model = clean_line(self.profile.model, 24) if self.profile else "demo"
         if self.sending:
-            return [Piece("waiting", Tone.BUSY), Piece(model, rank=2)]
+            word = "stopping" if self.stop_asked else "waiting"
+            return [Piece(word, Tone.BUSY), Piece(model, rank=2)]
         if self.live is not None:
             return live_pieces(self.live)
         if self.leaf is not None and self.leaf.role == "assistant":
