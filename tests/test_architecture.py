@@ -184,3 +184,10 @@ def test_without_a_screen_textual_is_never_loaded(module):
     code = f"import sys, {module}; sys.exit('textual' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("module", ["desk", "tab", "status", "export", "transcript", "markdown"])
+def test_what_a_tab_holds_and_says_knows_no_widgets(module: str) -> None:
+    code = f"import sys, ssechat.tui.{module}; print('textual' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"

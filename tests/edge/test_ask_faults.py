@@ -200,6 +200,19 @@ async def test_a_second_ctrl_c_does_not_wait_for_the_server(tmp_path: Path) -> N
     assert await states(tmp_path) == ["stopping"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+async def test_a_hangup_is_no_stop(number: signal.Signals, tmp_path: Path) -> None:
+    async with FaultServer(hangs) as server:
+        configure(tmp_path, server.base_url)
+        async with started(tmp_path, "ask", "why?") as process:
+            await read(process, 4)
+            process.send_signal(number)
+            ended = await done(process)
+        assert (ended.code, ended.err) == (-number, "")
+        assert len(server.requests) == 1
+    assert await states(tmp_path) == ["live"]
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 async def test_a_closed_pipe_ends_it_quietly_and_stops_the_answer(
     options: list[str], tmp_path: Path

@@ -104,7 +104,7 @@ async def test_cut_again_while_it_goes_on_it_is_whole_too(
 
 
 async def test_four_kilobytes_are_cut_at_every_byte_too(journal: Journal) -> None:
-    codec, words = "openai-chat", [f"{number} 傅里叶 \U0001f600\n" * 26 for number in range(6)]
+    codec, words = "openai-chat", [f"{number} 傅里叶 \U0001f600\n" * 30 for number in range(6)]
     events = chat(words[:2], words[2:])
     server, expected = Server(events, Style(every=2)), named(events)
     size = len(server.body(""))

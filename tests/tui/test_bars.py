@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from ssechat.tui.status import Piece, Tone
+from ssechat.tui.status import Piece, TabLabel, Tone
 from ssechat.tui.widgets.status_bar import StatusBar
-from ssechat.tui.widgets.tab_strip import TabLabel, TabStrip
+from ssechat.tui.widgets.tab_strip import TabStrip
 
 
 def strip(labels: list[TabLabel], active: int, width: int) -> str:

@@ -15,9 +15,9 @@ from ssechat.journal import TabRow
 from ssechat.profiles import Choice
 from ssechat.session import Session
 from ssechat.settings import Profile
+from ssechat.tui.status import TabLabel
 from ssechat.tui.tab import Tab
 from ssechat.tui.transcript.page import UserItem
-from ssechat.tui.widgets.tab_strip import TabLabel
 
 Severity = Literal["information", "warning", "error"]
 Say = Callable[[str, Severity], None]

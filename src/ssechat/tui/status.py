@@ -38,6 +38,14 @@ class Piece(NamedTuple):
     rank: int = 0
 
 
+class TabLabel(NamedTuple):
+    """`title` is clean text; `badge` says how its stream is doing, if it has one."""
+
+    title: str
+    badge: Piece | None = None
+    unread: bool = False
+
+
 _ENDS = {
     EndState.COMPLETE: Tone.GOOD,
     EndState.LENGTH: Tone.WARN,

@@ -13,6 +13,7 @@ from ssechat.journal import UNFINISHED, ConversationRow, MessageRow
 from ssechat.settings import Profile
 from ssechat.tui.status import (
     Piece,
+    TabLabel,
     Tone,
     live_badge,
     live_pieces,
@@ -21,7 +22,6 @@ from ssechat.tui.status import (
     state_of,
 )
 from ssechat.tui.transcript.page import Item, NoteItem, Page, ReplyItem, UserItem
-from ssechat.tui.widgets.tab_strip import TabLabel
 
 NEW_TITLE = "new"
 _WARNINGS = 8

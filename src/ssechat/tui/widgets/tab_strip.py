@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from textual import events
 from textual.message import Message
 
-from ssechat.tui.status import Piece
+from ssechat.tui.status import TabLabel
 from ssechat.tui.widgets.bar import Bar
 
 _TITLE = 24  # cells
 _MORE = 2
-
-
-class TabLabel(NamedTuple):
-    """`title` is clean text; `badge` says how its stream is doing, if it has one."""
-
-    title: str
-    badge: Piece | None = None
-    unread: bool = False
 
 
 class TabStrip(Bar):
