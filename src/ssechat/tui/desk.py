@@ -224,9 +224,9 @@ class Desk:
     @property
     def unsaved(self) -> list[str]:
         """Answers, and drafts, that the journal could not take so far."""
-        lives = [live for live in self.session.hub.lives if live.unsaved is not None]
+        replies = [live.fold.reply for live in self.session.hub.lives if live.unsaved is not None]
         drafts = [tab.draft for tab in self.tabs] if self.drafts_lost else []
-        return [text for text in [*(live.fold.reply.answer for live in lives), *drafts] if text]
+        return [text for text in [*(r.answer or r.thinking for r in replies), *drafts] if text]
 
     def quit_warning(self) -> str:
         """What a quit would end or leave unsaved; "" if nothing."""
