@@ -146,11 +146,13 @@ class Desktop(NamedTuple):
     app: SsechatApp
     pilot: Pilot[int]
 
-    async def type(self, text: str) -> None:
-        await self.pilot.press(*text)
+    async def write(self, text: str) -> None:
+        """Put text where the cursor is, all at once."""
+        self.app.post_message(events.Paste(text))
+        await self.pilot.pause()
 
     async def ask(self, text: str) -> None:
-        self.app.post_message(events.Paste(text))
+        await self.write(text)
         await self.pilot.press("enter")
 
     async def until(self, true: Callable[[], object], within: float = 10.0) -> None:

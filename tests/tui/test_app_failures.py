@@ -88,7 +88,7 @@ async def test_what_is_typed_while_a_sending_fails_comes_after_it(
     configure(home, "http://127.0.0.1:9")
     async with desktop() as desk:
         await desk.ask("sent")
-        await desk.type("typed since")
+        await desk.write("typed since")
         assert desk.draft == "typed since"
         assert desk.bar.startswith(" waiting")
         desk.app.keep_draft()

@@ -171,23 +171,23 @@ async def test_a_click_on_the_transcript_leaves_the_keys_to_the_composer(
     desk: Desktop, speaker: Speaker
 ) -> None:
     await desk.pilot.click("Transcript", offset=(10, 5))
-    await desk.type("still here")
+    await desk.write("still here")
     assert desk.draft == "still here"
 
 
 async def test_the_palette_finds_actions_and_themes(desk: Desktop) -> None:
     await desk.pilot.press("ctrl+p")
     await desk.until(lambda: "Commands" in desk.screen)
-    await desk.type("another")
+    await desk.write("another")
     await desk.until(lambda: "there is no such command" in desk.screen)
     await desk.pilot.press(*["backspace"] * 7)
-    await desk.type("new tab")
+    await desk.write("new tab")
     await desk.until(lambda: "New tab: a new conversation" in desk.screen)
     await desk.pilot.press("enter")
     await desk.until(lambda: "2 new" in desk.screen)
     await desk.pilot.press("ctrl+p")
     await desk.until(lambda: "Commands" in desk.screen)
-    await desk.type("ssechat-light")
+    await desk.write("ssechat-light")
     await desk.pilot.press("enter")
     await desk.until(lambda: desk.app.theme == "ssechat-light")
 
@@ -211,7 +211,7 @@ async def test_the_history_searches_titles_and_messages(desk: Desktop, speaker: 
         await desk.says("ready")
     await desk.pilot.press("f2")
     await desk.until(lambda: "alpha  " in desk.screen and "beta  " in desk.screen)
-    await desk.type("AHPLA")
+    await desk.write("AHPLA")
     overlay = lambda: desk.screen.partition("Conversations")[2]  # noqa: E731
     await desk.until(lambda: "beta" not in overlay())
     await desk.pilot.press("enter")
@@ -221,7 +221,7 @@ async def test_the_history_searches_titles_and_messages(desk: Desktop, speaker: 
 async def test_a_model_that_is_not_listed_can_be_typed(desk: Desktop, speaker: Speaker) -> None:
     await desk.pilot.press("ctrl+l")
     await desk.until(lambda: "test · a-model" in desk.screen)
-    await desk.type("another-model")
+    await desk.write("another-model")
     await desk.until(lambda: "test · another-model" in desk.screen)
     await desk.pilot.press("enter")
     await desk.until(lambda: "message another-model" in desk.screen)

@@ -59,13 +59,13 @@ def test_two_tabs_stream_at_once_and_keys_go_between_them(tmp_path: Path) -> Non
         ask(program, "python #rate=100")
         program.send(b"\x0e")  # ctrl+n
         program.wait_for(re.compile("python #rate=100 ●  2 new"))
-        ask(program, "rust #rate=300")
-        program.wait_for(re.compile("python #rate=100 ●  2 rust #rate=300 ●"))
+        ask(program, "rust #rate=600")
+        program.wait_for(re.compile("python #rate=100 ●  2 rust #rate=600 ●"))
         program.send(b"\x1b1")  # alt+1
         program.wait_for("asyncio")
-        program.wait_for(re.compile("rust #rate=300 ✓ •"))  # ended unseen
+        program.wait_for(re.compile("rust #rate=600 ✓ •"))  # ended unseen
         program.send(b"\x1b[6;5~")  # ctrl+pagedown
-        program.wait_for("  2 rust #rate=300 ✓   ")  # and now seen
+        program.wait_for("  2 rust #rate=600 ✓   ")  # and now seen
         program.send(b"\x1b[5;5~")  # ctrl+pageup
         program.wait_for("asyncio")
         program.send(LEADER + b"2")
@@ -79,18 +79,18 @@ def test_two_tabs_stream_at_once_and_keys_go_between_them(tmp_path: Path) -> Non
         assert re.match(r" 1 python.* 2 new ", screen(program).splitlines()[0])
         leave(program)
     texts = {path[0].text: path[1] for path in stored(tmp_path)}
-    assert texts["rust #rate=300"].text == expected("rust #rate=300")
+    assert texts["rust #rate=600"].text == expected("rust #rate=600")
 
 
 def test_closing_a_tab_does_not_end_its_stream(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
-        ask(program, "hello #rate=200 #length=400")
+        ask(program, "hello #rate=400 #length=400")
         program.send(LEADER + b"w")
         program.wait_for("the answer goes on without the tab")
         program.wait_for(re.compile(r"^ 1 new  ", re.MULTILINE))
         program.send(F2)
-        program.wait_for(re.compile(r"hello #rate=200 .*length · 2 msg"), 15)
+        program.wait_for(re.compile(r"hello #rate=400 .*length · 2 msg"), 15)
         program.send(ENTER)
         bar_says(program, "length")
         leave(program)

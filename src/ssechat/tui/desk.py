@@ -225,7 +225,7 @@ class Desk:
     def unsaved(self) -> list[str]:
         """Answers, and drafts, that the journal could not take so far."""
         replies = [live.fold.reply for live in self.session.hub.lives if live.unsaved is not None]
-        drafts = [tab.draft for tab in self.tabs] if self.drafts_lost else []
+        drafts = [tab.kept for tab in self.tabs] if self.drafts_lost else []
         return [text for text in [*(r.answer or r.thinking for r in replies), *drafts] if text]
 
     def quit_warning(self) -> str:
