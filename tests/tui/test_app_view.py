@@ -234,6 +234,7 @@ async def test_a_resize_keeps_everything_in_its_place(desk: Desktop, speaker: Sp
     await desk.ask("hello")
     wire = await speaker.answer(1)
     await speaker.lines(wire, 1, 5)
+    await desk.says("live")
     for size in ((120, 40), (40, 12), (20, 5), (80, 24)):
         await desk.pilot.resize_terminal(*size)
         await desk.until(lambda size=size: len(desk.screen.splitlines()) == size[1])
