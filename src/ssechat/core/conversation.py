@@ -39,12 +39,29 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An HTTP request without origin or secrets; `path` is relative to the profile's base URL."""
+    """An HTTP request without origin or secrets; `path` is relative to the profile's base URL, or
+    from the origin's root if it begins with a slash.
+
+    `fallback` is the body of a humbler request, for a server that refuses what `body` asks for.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes = b""
+    fallback: bytes = b""
+
+
+class Continuation(msgspec.Struct, frozen=True):
+    """A new request that goes on from a partial answer.
+
+    `how` is a word or two for the user ("prefill", "by a message"). `trim`: the model may begin by
+    repeating the end of what it was given.
+    """
+
+    call: Call
+    how: str
+    trim: bool = False
 
 
 def history(turns: list[Turn]) -> tuple[Turn, ...]:

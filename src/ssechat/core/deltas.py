@@ -50,6 +50,55 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
     arguments: str = ""
 
 
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
+class Media(msgspec.Struct, frozen=True, gc=False):
+    """A piece of an image or of audio, as bytes that nobody has looked at yet.
+
+    `index` tells the things of one answer apart. Pieces of one are appended; one that is `whole`
+    takes the place of what came before it (a better picture). `mime` is what the server declares.
+    `url` is where the thing lies instead, if it did not come: it is shown, never fetched.
+    """
+
+    kind: MediaKind
+    index: str
+    data: bytes = b""
+    mime: str = ""
+    url: str = ""
+    whole: bool = False
+
+
+class Citation(msgspec.Struct, frozen=True, gc=False):
+    """A source that the answer names. Each may be empty, but not all."""
+
+    title: str = ""
+    url: str = ""
+    quote: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """The server keeps this answer under `id`, whether or not anybody listens.
+
+    `streams`: its stream can be continued; else only the final object can be fetched.
+    """
+
+    id: str
+    streams: bool = True
+
+
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """The answer's text and thinking as the server's final object has them; None: not told.
+
+    It comes before the verdict that the same object holds.
+    """
+
+    text: str | None = None
+    thinking: str | None = None
+
+
 class Usage(msgspec.Struct, frozen=True, gc=False):
     """Token counts so far, in total; a later one replaces an earlier one. None: not told."""
 
@@ -77,4 +126,4 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     last: bool = True
 
 
-Delta = Thinking | Text | Seal | Tool | Usage | About | Verdict
+Delta = Thinking | Text | Seal | Tool | Media | Citation | Kept | Whole | Usage | About | Verdict

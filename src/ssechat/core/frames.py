@@ -31,6 +31,10 @@ class MarkName(StrEnum):
     """The stream goes on. `{"after": seconds, "checked": known events verified}`"""
     GAP = "gap"
     """Ordered ids skip some events that could not be fetched. `{"from": id, "to": id}`"""
+    FETCHED = "fetched"
+    """The server's final object, asked for where the stream could not go on. `{"body": str}`"""
+    CONTINUED = "continued"
+    """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str}`"""
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -114,6 +114,18 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (lease, position)
         ) WITHOUT ROWID""",
     ),
+    (
+        # How the server continues the stream (core/schemes.py), and the dialect's options (JSON).
+        "ALTER TABLE stream ADD COLUMN scheme TEXT NOT NULL DEFAULT 'location'",
+        "ALTER TABLE stream ADD COLUMN options TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE media (
+            message_id TEXT NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,    -- of the part, as the message's `parts` name it
+            mime TEXT NOT NULL,         -- by the content, not as the server declared it
+            data BLOB NOT NULL,
+            PRIMARY KEY (message_id, number)
+        )""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from ssechat.core.conversation import Call, Prompt
+from ssechat.core.conversation import Call, Continuation, Prompt
 from ssechat.core.deltas import Delta
+from ssechat.core.dialects._plain import Framing
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.frames import Frame
 
@@ -25,6 +27,11 @@ class Decoder(Protocol):
         """
         ...
 
+    def fetched(self, body: str) -> list[Delta]:
+        """What the final object means that was asked for where the stream could not go on: as a
+        rule `Whole`, `Usage` and a last `Verdict`; nothing while the server still works on it."""
+        ...
+
 
 class Dialect(Protocol):
     """One API. Modules in this package satisfy it with module-level functions."""
@@ -32,7 +39,11 @@ class Dialect(Protocol):
     END_MARK: str
     """Data that is an end mark even where the body ends without a blank line after it; or ""."""
     MODELS_PATH: str
-    """GET this, relative to the base URL, for the list of models."""
+    """GET this, relative to the base URL, for the list of models; "" if there is none."""
+    FRAMING: Framing
+    """How a body is cut into frames."""
+    SCHEME: str
+    """How this API itself continues what it keeps (a name in `core.schemes`), or ""."""
 
     def auth(self, key: str) -> dict[str, str]:
         """The headers that carry the key."""
@@ -40,6 +51,19 @@ class Dialect(Protocol):
 
     def request(self, prompt: Prompt) -> Call:
         """The request for the next answer."""
+        ...
+
+    def continuation(self, prompt: Prompt, partial: str, server: str) -> Continuation | None:
+        """The request that goes on from `partial`, an answer to `prompt` that was cut; None if the
+        API has no form for that. `partial` has no white space at its end.
+
+        `server` is what the server calls itself in its list of models (`owned_by`: "vllm",
+        "sglang", "llamacpp" …), or its host's name; "" if nothing is known.
+        """
+        ...
+
+    def event_id(self, frame: Frame) -> str:
+        """The name or number that the event's data gives to it, if the API has that; else ""."""
         ...
 
     def decoder(self) -> Decoder: ...
@@ -60,12 +84,17 @@ DIALECTS = {
 """Names as they stand in config.toml, and their modules here."""
 
 
-def dialect(name: str) -> Dialect:
-    """The dialect called `name`. Raises ConfigProblem if there is none."""
+def dialect(name: str, options: Mapping[str, Any] | None = None) -> Dialect:
+    """The dialect called `name`. Raises ConfigProblem if there is none.
+
+    `options` are those of the profile's table of the same name; only `sse` has any.
+    """
     try:
-        module = DIALECTS[name]
+        module = import_module(f"ssechat.core.dialects.{DIALECTS[name]}")
     except KeyError:
         raise ConfigProblem(
             f"unknown dialect {name!r}", remedy=f"use one of: {', '.join(DIALECTS)}"
         ) from None
-    return cast(Dialect, import_module(f"ssechat.core.dialects.{module}"))
+    if configured := getattr(module, "configured", None):
+        return cast(Dialect, configured(options or {}))
+    return cast(Dialect, module)

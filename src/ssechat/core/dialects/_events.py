@@ -42,6 +42,10 @@ class EventDecoder:
     def close(self) -> list[Delta]:
         return [*self._mender.mend(self._rest()), *self._mender.close()]
 
+    def fetched(self, body: str) -> list[Delta]:
+        """Most APIs keep nothing that could be fetched."""
+        return []
+
     def _event(self, name: str, data: str) -> list[Delta]:
         try:
             value = parse(data)

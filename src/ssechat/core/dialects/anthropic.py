@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ssechat.core.conversation import Call, Prompt, Role, Thought, Turn
+from ssechat.core.conversation import Call, Continuation, Prompt, Role, Thought, Turn
 from ssechat.core.deltas import (
     About,
     Delta,
@@ -20,9 +20,22 @@ from ssechat.core.deltas import (
 from ssechat.core.dialects._bodies import body, error_text, models
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, string
+from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
 from ssechat.core.dialects._text import brief, mended
 
-__all__ = ["END_MARK", "MODELS_PATH", "auth", "decoder", "error_text", "models", "request"]
+__all__ = [
+    "END_MARK",
+    "FRAMING",
+    "MODELS_PATH",
+    "SCHEME",
+    "auth",
+    "continuation",
+    "decoder",
+    "error_text",
+    "event_id",
+    "models",
+    "request",
+]
 
 END_MARK = '{"type":"message_stop"}'
 MODELS_PATH = "v1/models"
@@ -73,6 +86,10 @@ def _block(thought: Thought) -> Iterator[dict[str, str]]:
     elif thought.signature:
         text = mended(thought.text)
         yield {"type": "thinking", "thinking": text, "signature": thought.signature}
+
+
+def continuation(prompt: Prompt, partial: str, server: str) -> Continuation | None:
+    return None
 
 
 def decoder() -> MessagesDecoder:

@@ -11,16 +11,29 @@ from typing import Any
 
 import msgspec
 
-from ssechat.core.conversation import Call, Prompt
+from ssechat.core.conversation import Call, Continuation, Prompt
 from ssechat.core.deltas import About, Delta, EndState, Text, Thinking, Tool, Usage, Verdict
 from ssechat.core.dialects._bodies import body, error_text, models
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
+from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._think import ThinkSplitter
 from ssechat.core.dialects._tools import ToolCalls
 
-__all__ = ["END_MARK", "MODELS_PATH", "auth", "decoder", "error_text", "models", "request"]
+__all__ = [
+    "END_MARK",
+    "FRAMING",
+    "MODELS_PATH",
+    "SCHEME",
+    "auth",
+    "continuation",
+    "decoder",
+    "error_text",
+    "event_id",
+    "models",
+    "request",
+]
 
 END_MARK = "[DONE]"
 MODELS_PATH = "models"
@@ -60,6 +73,10 @@ def request(prompt: Prompt) -> Call:
     }
     headers = {"content-type": "application/json"}
     return Call("POST", "chat/completions", headers, body(fields, prompt.params))
+
+
+def continuation(prompt: Prompt, partial: str, server: str) -> Continuation | None:
+    return None
 
 
 def decoder() -> ChatDecoder:
