@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.splice import Finding, History, Splice, order
+from ssechat.core.splice import Finding, History, Ordering, Splice, order
 
 
 def event(data: str, event_id: str | None = None, in_force: str = "") -> Frame:
@@ -121,12 +121,12 @@ def relay(seq: int, epoch: int = 1, text: str | None = None) -> Frame:
 
 
 def test_ordered_ids_at_or_below_the_cursor_are_dropped_whatever_they_hold() -> None:
-    splice = Splice(known(relay(1), relay(2)), "st_abc.1-2", ordered=True)
+    splice = Splice(known(relay(1), relay(2)), "st_abc.1-2", ordering=Ordering.RELAY)
     assert data(splice.sift([relay(1, text="?"), relay(2), relay(3)]).new) == ["e3"]
 
 
 def test_ordered_ids_show_a_gap_and_go_on_once_it_is_accepted() -> None:
-    splice = Splice(known(relay(1)), "st_abc.1-1", ordered=True)
+    splice = Splice(known(relay(1)), "st_abc.1-1", ordering=Ordering.RELAY)
     sifted = splice.sift([relay(2), relay(4), relay(5)])
     assert data(sifted.new) == ["e2"]
     assert sifted.broken is Finding.GAP
@@ -135,16 +135,16 @@ def test_ordered_ids_show_a_gap_and_go_on_once_it_is_accepted() -> None:
 
 
 def test_a_new_epoch_counts_from_one() -> None:
-    splice = Splice(known(relay(1), relay(2)), "st_abc.1-2", ordered=True)
+    splice = Splice(known(relay(1), relay(2)), "st_abc.1-2", ordering=Ordering.RELAY)
     assert data(splice.sift([relay(1, epoch=2)]).new) == ["e1"]
 
 
 def test_a_first_connection_that_begins_late_has_a_gap() -> None:
-    assert Splice(History(), "", ordered=True).sift([relay(3)]).broken is Finding.GAP
+    assert Splice(History(), "", ordering=Ordering.RELAY).sift([relay(3)]).broken is Finding.GAP
 
 
 def test_ids_of_another_stream_are_another_answer() -> None:
-    splice = Splice(known(relay(1)), "st_abc.1-1", ordered=True)
+    splice = Splice(known(relay(1)), "st_abc.1-1", ordering=Ordering.RELAY)
     assert splice.sift([event("x", "st_other.1-2")]).broken is Finding.DIFFERS
 
 

@@ -33,7 +33,7 @@ from ssechat.core.resume import (
     step,
     submit,
 )
-from ssechat.core.splice import History, Splice, moved
+from ssechat.core.splice import History, Ordering, Splice, moved
 from ssechat.core.sse import SseDecoder
 from ssechat.journal import Journal, NewStream, StreamRow
 
@@ -206,7 +206,8 @@ class Client:
             return
         self._cursors.append(cursor)
         frames = self._received(cursor)
-        new = Splice(history, cursor, ordered=self._server.style.ordered).sift(frames)
+        ordering = Ordering.RELAY if self._server.style.ordered else Ordering.OPAQUE
+        new = Splice(history, cursor, ordering=ordering).sift(frames)
         assert new.broken is None, (new, cursor)
         if new.new:
             moved_to = reduce(moved, new.new, row.cursor)

@@ -6,8 +6,12 @@ events only. So nothing is dropped because of its id alone: every event that cla
 compared (type and data) with what the journal holds at that place, and the first one that differs
 ends the splice.
 
-Ids of our own relay (`<stream>.<epoch>-<seq>`) are ordered. There a comparison of numbers is
-enough, and a jump shows that events are missing; but only while every event has one.
+Where ids are ordered (numbers, byte offsets, those of our own relay) a comparison is enough, and
+where they also have no gaps a jump shows that events are missing; but only while every event has
+one.
+
+A server that switches from replay to live can also send events twice without having lost anything:
+an event whose id has passed already, with the same content, is dropped wherever it comes.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import NamedTuple
 from ssechat.core.frames import Frame, FrameKind
 
 _ORDERED = re.compile(r"(st_[A-Za-z0-9_]{1,100})\.(\d{1,15})-(\d{1,15})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
 
 class Finding(StrEnum):
@@ -46,16 +51,33 @@ class Sifted(NamedTuple):
     rest: list[Frame] = []  # noqa: RUF012 - a NamedTuple's default, never changed
 
 
+class Ordering(StrEnum):
+    """What two cursors of one stream say of each other."""
+
+    OPAQUE = "opaque"
+    """They are equal or not."""
+    RELAY = "relay"
+    """`<stream>.<epoch>-<seq>`, without a gap from 1 in each epoch."""
+    SEQUENCE = "sequence"
+    """Whole numbers, without a gap."""
+    OFFSET = "offset"
+    """Bytes of the body up to the end of an event."""
+
+
 class Order(NamedTuple):
     stream: str
     epoch: int
     seq: int
 
 
-def order(event_id: str) -> Order | None:
+def order(event_id: str, ordering: Ordering = Ordering.RELAY) -> Order | None:
     """The place that an ordered id names; None for an opaque one."""
-    match = _ORDERED.fullmatch(event_id)
-    return Order(match[1], int(match[2]), int(match[3])) if match else None
+    if ordering is Ordering.RELAY:
+        match = _ORDERED.fullmatch(event_id)
+        return Order(match[1], int(match[2]), int(match[3])) if match else None
+    if ordering is Ordering.OPAQUE or not _NUMBER.fullmatch(event_id):
+        return None
+    return Order("", 1, int(event_id))
 
 
 def moved(cursor: str, frame: Frame) -> str:
@@ -123,25 +145,30 @@ class Splice:
     the replay is over, so that frames pass untouched.
     """
 
-    def __init__(self, history: History, cursor: str, *, ordered: bool = False) -> None:
+    def __init__(
+        self, history: History, cursor: str, *, ordering: Ordering = Ordering.OPAQUE
+    ) -> None:
         self._history = history
         self._length = len(history)
-        self._last = order(history.last_id)
-        self._ordered = ordered
+        self._ordering = ordering
+        self._last = order(history.last_id, ordering)
+        self._passed_by: dict[str, list[int]] = {}
+        self._latest = history.last_id
         self._places: set[int] = set()
         self._at_end = False
         self._stand(history.after(cursor))
         if self._length:
             self._places.add(0)
         self._held: list[Frame] = []
-        self.settled = not ordered and self._length == 0
+        self.settled = ordering is Ordering.OPAQUE and self._length == 0
         self.checked = 0
 
     def sift(self, frames: list[Frame]) -> Sifted:
-        if self.settled:
-            return Sifted(frames)
         new: list[Frame] = []
         for number, frame in enumerate(frames):
+            if self.settled:
+                new += self._fresh(frame)
+                continue
             if frame.kind is not FrameKind.EVENT:
                 new += self._between(frame)
                 continue
@@ -152,18 +179,43 @@ class Splice:
             elif found is Finding.HELD:
                 self._held.append(frame)
             elif found is Finding.NEW:
-                new += [*self._held, frame]
+                for waiting in (*self._held, frame):
+                    self._pass(waiting)
+                    new.append(waiting)
                 self._held.clear()
                 self._places.clear()
-                self.settled = not self._ordered
+                self.settled = self._ordering is Ordering.OPAQUE
             else:
                 return Sifted(new, found, frames[number:])
         return Sifted(new)
 
     def accept(self, frame: Frame) -> None:
         """Go on from `frame` all the same: the gap before it cannot be closed."""
-        here = order(frame.id)
+        here = order(frame.id, self._ordering)
         self._last = here._replace(seq=here.seq - 1) if here else None
+
+    def _fresh(self, frame: Frame) -> list[Frame]:
+        """A frame after the replay: dropped only if it is an event that came before, word for word.
+        The latest id may be repeated: some servers name checkpoints."""
+        if frame.kind is not FrameKind.EVENT or not frame.own_id or not frame.id:
+            return [frame]
+        if frame.id != self._latest and self._seen(frame):
+            self.checked += 1
+            return []
+        self._pass(frame)
+        return [frame]
+
+    def _pass(self, frame: Frame) -> None:
+        if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
+            self._passed_by.setdefault(frame.id, []).append(_digest(frame))
+        if frame.own_id:
+            self._latest = frame.id
+
+    def _seen(self, frame: Frame) -> bool:
+        if _digest(frame) in self._passed_by.get(frame.id, ()):
+            return True
+        places = self._history.places(frame.id)
+        return any(self._history.same(place, frame) for place in places)
 
     def _between(self, frame: Frame) -> list[Frame]:
         """Comments pass. An id without an event stays behind the events that are held, and is
@@ -180,32 +232,41 @@ class Splice:
         return []
 
     def _passed(self, own_id: str) -> bool:
-        if self._ordered and (here := order(own_id)):
+        if here := order(own_id, self._ordering):
             return self._last is not None and here[1:] <= self._last[1:]
         named = self._history.names(own_id)
         return not self._at_end or (named and self._history.after(own_id) != self._length)
 
     def _find(self, frame: Frame) -> Finding:
-        here = order(frame.id) if self._ordered and frame.own_id else None
+        here = order(frame.id, self._ordering) if frame.own_id else None
         if here is not None:
             return self._compare_order(frame.id, here)
-        self._ordered = False
+        self._ordering = Ordering.OPAQUE
         if frame.own_id and frame.id:
             return self._compare_id(frame)
         return self._compare(frame)
 
     def _compare_order(self, own_id: str, here: Order) -> Finding:
-        last = self._last or Order(here.stream, 1, 0)
+        last = self._last or self._before(here)
         if here.stream != last.stream:
             return Finding.DIFFERS
         if (here.epoch, here.seq) <= (last.epoch, last.seq):
             self._stand(self._history.after(own_id))
             return Finding.KNOWN
-        if here.seq > (last.seq + 1 if here.epoch == last.epoch else 1):
+        due = last.seq + 1 if here.epoch == last.epoch else 1
+        if here.seq > due and self._ordering is not Ordering.OFFSET:
             return Finding.GAP
         self._last = here
         self._stand(self._length)
         return Finding.NEW
+
+    def _before(self, here: Order) -> Order:
+        """What comes before the first event: servers begin to count at 0 or at 1."""
+        return (
+            here._replace(seq=here.seq - 1)
+            if self._ordering is Ordering.SEQUENCE
+            else (Order(here.stream, 1, 0))
+        )
 
     def _compare_id(self, frame: Frame) -> Finding:
         """The event stands where its id stands in the journal, if it is the same event."""

@@ -8,7 +8,8 @@ not change anything, so a late word from a connection that was given up is harml
 Three rules explain most of the table:
 
 1. A generation costs money. Once a request has left, it is sent again only if the server knows it
-   by its idempotency key; otherwise a lost answer is `interrupted`, and the user decides.
+   by its idempotency key or said that it did not begin; otherwise a lost answer is `interrupted`,
+   and the user decides.
 2. Only the dialect's own terminal event completes a stream. The body's end, clean or not, is a cut.
 3. Trying again is free of blame only while it brings something: `tries` falls to zero when a new
    frame was committed, never because a connection opened.
@@ -21,24 +22,42 @@ from collections.abc import Callable
 import msgspec
 
 from ssechat.core.deltas import EndState, Verdict
+from ssechat.core.resume.limits import (
+    BUSY,
+    LINGER,
+    MAX_CONNECT_TRIES,
+    MAX_FLOOR,
+    PATIENCE,
+    STALL_AFTER,
+    TOO_MUCH,
+    TRANSIENT,
+)
+from ssechat.core.resume.moves import Step, back_off, end, fail, interrupt, to
+from ssechat.core.resume.polling import gapped, poll, poll_again, polled, unpolled
+from ssechat.core.resume.stopping import ask_again, confirmed, detached, named, never_began, stop
 from ssechat.core.resume.words import (
+    KEPT,
     LIVE,
     RECEIVING,
     REJOINING,
+    STREAMS,
     Action,
     Arrived,
-    AskStop,
     Close,
     Confirmed,
     Connect,
+    Detached,
     Differed,
     Fired,
     Fork,
+    Gapped,
     Happening,
     Judged,
     Linger,
     Lost,
     Opened,
+    Poll,
+    Polled,
     Quiet,
     Refused,
     Rung,
@@ -48,48 +67,35 @@ from ssechat.core.resume.words import (
     Stopped,
     Stream,
     Unreached,
-    Wait,
     Woken,
 )
 
+__all__ = ["TABLE", "Step", "step", "submit", "take_up"]
+
+S = State
 _FORKED = "from a resume; its beginning may be missing"
-MAX_TRIES = 8
-MAX_CONNECT_TRIES = 3
-MAX_CANCEL_TRIES = 5
-GIVE_UP_AFTER = 900.0  # s without a new frame
-MAX_FLOOR = 120.0  # s; a server that asks for more is not waited for
-BACKOFF_BASE = 0.5  # s
-BACKOFF_CAP = 30.0  # s
-FIRST_TRY = 0.25  # s; the spread before the first try after a healthy stream
-LINGER = 1.0  # s for usage and an end mark after the verdict
-STALL_AFTER = 10.0  # s without payload until it is shown
 
-BUSY = frozenset({429, 503, 529})
-"""Refusals that say `later`: no generation was started, so even a POST may be sent again."""
-TRANSIENT = BUSY | {408, 425, 500, 502, 504}
-"""Refusals of a resume that may pass."""
-
-
-OUTCOME = {
-    State.CANCELLED: EndState.STOPPED,
-    State.INTERRUPTED: EndState.CUT,
-    State.FAILED: EndState.FAILED,
-    State.EXPIRED: EndState.EXPIRED,
-}
 _ENDS = {
     EndState.COMPLETE: State.COMPLETED,
     EndState.LENGTH: State.INCOMPLETE,
     EndState.REFUSED: State.INCOMPLETE,
     EndState.FAILED: State.FAILED,
+    EndState.STOPPED: State.CANCELLED,
 }
 
 
-Step = tuple[Stream, list[Action]]
-
-
-def submit(*, idempotent: bool = False) -> Step:
-    """A new request."""
-    return Stream(idempotent=idempotent), [Connect(resume=False)]
+def submit(
+    *,
+    idempotent: bool = False,
+    stoppable: bool = False,
+    promised: bool = False,
+    fallback: bool = False,
+) -> Step:
+    """A new request. `stoppable`: it can be stopped before the server has answered."""
+    stream = Stream(
+        idempotent=idempotent, stoppable=stoppable, promised=promised, fallback=fallback
+    )
+    return stream, [Connect(resume=False)]
 
 
 def take_up(
@@ -97,6 +103,7 @@ def take_up(
     rung: Rung,
     idempotent: bool = False,
     stoppable: bool = False,
+    fetchable: bool = False,
     stopping: bool = False,
     opened: bool = True,
     verdict: Verdict | None = None,
@@ -109,19 +116,26 @@ def take_up(
     `forked`: it is the other answer that a server sent on an earlier resume.
     """
     stream = Stream(
-        rung=rung, idempotent=idempotent, stoppable=stoppable, verdict=verdict, forked=forked
+        rung=rung,
+        idempotent=idempotent,
+        stoppable=stoppable,
+        fetchable=fetchable,
+        verdict=verdict,
+        forked=forked,
     )
     if verdict is not None:
         return _finish(stream, None, 0.0)
     if stopping:
-        return _stop(stream, Stopped(), 0.0)
-    if rung is not Rung.NONE:
-        return _to(stream, State.RESUMING), [Connect(resume=True)]
+        return stop(stream, Stopped(), 0.0)
+    if rung in STREAMS:
+        return to(stream, State.RESUMING), [Connect(resume=True)]
+    if rung is Rung.FETCH:
+        return to(stream, State.POLLING), [Poll()]
     if idempotent:
         return stream, [Connect(resume=False)]
     if opened:
-        return _interrupt(stream, "ssechat ended")
-    return _interrupt(stream, "ssechat ended before an answer came; it may have been billed")
+        return interrupt(stream, "ssechat ended")
+    return interrupt(stream, "ssechat ended before an answer came; it may have been billed")
 
 
 def step(stream: Stream, happening: Happening, now: float) -> Step:
@@ -130,40 +144,50 @@ def step(stream: Stream, happening: Happening, now: float) -> Step:
     return rule(stream, happening, now) if rule else (stream, [])
 
 
-def _to(stream: Stream, state: State, **changes: object) -> Stream:
-    return msgspec.structs.replace(stream, state=state, **changes)
-
-
 def _sent(stream: Stream, _: Sent, now: float) -> Step:
-    return _to(stream, State.WAITING), []
+    return to(stream, State.WAITING), []
 
 
 def _unreached(stream: Stream, what: Unreached, now: float) -> Step:
     if what.futile or stream.tries + 1 >= MAX_CONNECT_TRIES:
-        return _fail(stream, what.why)
-    return _back_off(stream, what.why, now)
+        return fail(stream, what.why)
+    return back_off(stream, what.why, now)
 
 
 def _refused(stream: Stream, what: Refused, now: float) -> Step:
-    """A refused request may be sent again only when the server says `later`."""
+    """A refused request may be sent again only when the server says `later`, and a humbler one in
+    its place only when it says `not that`."""
+    if what.status in TOO_MUCH and stream.fallback:
+        humbler = to(stream, State.SUBMITTING, fallback=False, fell_back=True, promised=False)
+        return humbler, [Close(), Connect(resume=False, fallback=True)]
     if what.status not in BUSY:
-        return _fail(stream, what.why)
-    return _back_off(stream, what.why, now, what.retry_after)
+        return fail(stream, what.why)
+    return back_off(stream, what.why, now, what.retry_after)
 
 
 def _opened(stream: Stream, what: Opened, now: float) -> Step:
     """Capability is what the server shows: one that names no place to continue keeps no keys."""
-    idempotent = stream.idempotent and what.rung is not Rung.NONE
-    shown = {"rung": what.rung, "stoppable": what.stoppable, "idempotent": idempotent}
-    return _to(stream, State.WAITING, **shown), []
+    shown = {
+        "rung": what.rung,
+        "stoppable": what.stoppable,
+        "fetchable": what.fetchable,
+        "idempotent": stream.idempotent and what.rung in KEPT,
+    }
+    return to(stream, State.WAITING, **shown), []
 
 
 def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
     floor = stream.floor if what.floor is None else min(what.floor, MAX_FLOOR)
-    stream = msgspec.structs.replace(stream, floor=floor, rung=_better(stream.rung, what.rung))
+    stream = msgspec.structs.replace(
+        stream,
+        floor=floor,
+        rung=_better(stream.rung, what.rung),
+        stoppable=stream.stoppable or what.stoppable,
+        fetchable=stream.fetchable or what.fetchable,
+    )
     if not what.new:
         return stream, []
-    return _to(stream, State.STREAMING, tries=0, since=None, from_start=False, note=""), []
+    return to(stream, State.STREAMING, tries=0, since=None, from_start=False, note=""), []
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
@@ -177,110 +201,71 @@ def _finish(stream: Stream, _: object, now: float) -> Step:
         return stream, []
     # A server that sends only what is new looks, after a cut, like one with another answer.
     note = verdict.note or (_FORKED if stream.forked else "")
-    ended = _to(stream, _ENDS[verdict.state], note=note)
+    ended = to(stream, _ENDS[verdict.state], note=note)
     return ended, [Close(), Settle(verdict.state, note)]
 
 
 def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
-    return (_to(stream, State.STALLED), []) if what.seconds >= STALL_AFTER else (stream, [])
+    return (to(stream, State.STALLED), []) if what.seconds >= STALL_AFTER else (stream, [])
 
 
-def _lost(stream: Stream, what: Lost, now: float) -> Step:
+def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
     """A cut: after the verdict it costs nothing; else by the best rung."""
     if stream.verdict is not None:
         return _finish(stream, what, now)
-    if stream.rung is not Rung.NONE or stream.idempotent:
-        return _back_off(stream, what.why, now)
+    if stream.rung is Rung.FETCH or (stream.fetchable and stream.tries >= PATIENCE):
+        return poll(stream, now)
+    if stream.rung in STREAMS or stream.idempotent:
+        return back_off(stream, what.why, now)
     if stream.state is State.WAITING:
-        return _interrupt(stream, f"{what.why}; it may have been billed")
-    return _interrupt(stream, what.why)
+        return interrupt(stream, f"{what.why}; it may have been billed")
+    return interrupt(stream, what.why)
 
 
 def _fired(stream: Stream, what: Fired | Woken, now: float) -> Step:
-    if stream.rung is not Rung.NONE:
+    if stream.rung in STREAMS:
         effects: list[Action] = [Close(), Connect(resume=True, from_start=stream.from_start)]
-        return _to(stream, State.RESUMING), effects
-    return _to(stream, State.SUBMITTING), [Close(), Connect(resume=False)]
+        return to(stream, State.RESUMING), effects
+    again = Connect(resume=False, fallback=stream.fell_back)
+    return to(stream, State.SUBMITTING), [Close(), again]
+
+
+def _probe(stream: Stream, what: Woken, now: float) -> Step:
+    """The connection may be dead without knowing it: a new one tells at once."""
+    if stream.verdict is not None or stream.rung not in STREAMS:
+        return stream, []
+    return _fired(stream, what, now)
 
 
 def _rejoined(stream: Stream, what: Opened, now: float) -> Step:
-    return _to(stream, State.REPLAYING, stoppable=stream.stoppable or what.stoppable), []
+    return to(stream, State.REPLAYING, stoppable=stream.stoppable or what.stoppable), []
 
 
 def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     """The server's answer to a resume that is not a stream."""
+    if stream.fetchable and what.status in (None, 204, 400):
+        return poll(stream, now)
     match what.status:
         case 204:
-            return _interrupt(stream, "the server has nothing more, and sent no end mark")
+            return interrupt(stream, "the server has nothing more, and sent no end mark")
         case 404 | 410:
-            return _end(stream, State.EXPIRED, "the server no longer has this stream")
+            return end(stream, State.EXPIRED, "the server no longer has this stream")
         case 400 if not stream.from_start:
-            return _back_off(_to(stream, stream.state, from_start=True), what.why, now)
+            return back_off(to(stream, stream.state, from_start=True), what.why, now)
         case 400:
-            return _end(stream, State.EXPIRED, what.why)
+            return end(stream, State.EXPIRED, what.why)
         case status if status in TRANSIENT:
-            return _back_off(stream, what.why, now, what.retry_after)
-    return _interrupt(stream, what.why)
+            return back_off(stream, what.why, now, what.retry_after)
+    return interrupt(stream, what.why)
 
 
 def _differed(stream: Stream, _: Differed, now: float) -> Step:
     """A server whose every answer is another one does not make attempts without end."""
     if stream.forked:
-        return _interrupt(stream, "the server sends another answer each time")
+        return interrupt(stream, "the server sends another answer each time")
     note = "the server now sends another text than the one that came"
-    ended, actions = _interrupt(stream, note)
+    ended, actions = interrupt(stream, note)
     return ended, [*actions, Fork()]
-
-
-def _stop(stream: Stream, _: Stopped, now: float) -> Step:
-    if stream.stoppable:
-        return _to(stream, State.CANCELLING, tries=0), [Close(), AskStop()]
-    ended = _to(stream, State.CANCELLED)
-    return ended, [Close(), Settle(EndState.STOPPED, "by closing the connection")]
-
-
-def _confirmed(stream: Stream, what: Confirmed, now: float) -> Step:
-    tries = stream.tries + 1
-    if not what.why:
-        return _to(stream, State.CANCELLED), [Settle(EndState.STOPPED)]
-    if tries < MAX_CANCEL_TRIES:
-        waiting = _to(stream, State.CANCELLING, tries=tries)
-        return waiting, [Wait(0.0, BACKOFF_BASE * 2**tries)]
-    note = f"the server did not confirm: {what.why}"
-    return _to(stream, State.CANCELLED), [Settle(EndState.STOPPED, note)]
-
-
-def _ask_again(stream: Stream, _: Fired | Woken, now: float) -> Step:
-    return stream, [Close(), AskStop()]
-
-
-def _back_off(stream: Stream, why: str, now: float, asked: float | None = None) -> Step:
-    tries = stream.tries + 1
-    since = now if stream.since is None else stream.since
-    if asked is not None and asked > MAX_FLOOR:
-        return _give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
-    if tries > MAX_TRIES or now - since > GIVE_UP_AFTER:
-        return _give_up(stream, f"{why}; no progress in {tries - 1} tries")
-    spread = FIRST_TRY if tries == 1 else min(BACKOFF_CAP, BACKOFF_BASE * 2 ** (tries - 1))
-    waiting = _to(stream, State.BACKOFF, tries=tries, since=since, note=why)
-    return waiting, [Close(), Wait(max(stream.floor, asked or 0.0), spread)]
-
-
-def _give_up(stream: Stream, why: str) -> Step:
-    nothing_yet = stream.state is State.SUBMITTING or stream.rung is Rung.NONE
-    return _fail(stream, why) if nothing_yet else _interrupt(stream, why)
-
-
-def _fail(stream: Stream, why: str) -> Step:
-    return _end(stream, State.FAILED, why)
-
-
-def _interrupt(stream: Stream, why: str) -> Step:
-    return _end(stream, State.INTERRUPTED, why)
-
-
-def _end(stream: Stream, state: State, why: str) -> Step:
-    return _to(stream, state, note=why), [Close(), Settle(OUTCOME[state], why)]
 
 
 def _better(one: Rung, other: Rung) -> Rung:
@@ -297,7 +282,6 @@ def _rows(
     return {(state, what): rule for states, what, rule in rows for state in states}
 
 
-S = State
 TABLE = _rows(
     [
         ((S.SUBMITTING,), Sent, _sent),
@@ -310,6 +294,8 @@ TABLE = _rows(
         ((S.SUBMITTING, *RECEIVING), Lost, _lost),
         (RECEIVING, Fired, _finish),
         (RECEIVING, Differed, _differed),
+        (RECEIVING, Gapped, gapped),
+        (RECEIVING, Woken, _probe),
         ((S.BACKOFF,), Fired, _fired),
         ((S.BACKOFF,), Woken, _fired),
         ((S.RESUMING,), Unreached, _lost),
@@ -320,11 +306,27 @@ TABLE = _rows(
         ((S.REPLAYING,), Judged, _judged),
         ((S.REPLAYING,), Fired, _finish),
         ((S.REPLAYING,), Differed, _differed),
+        ((S.REPLAYING,), Gapped, gapped),
         (REJOINING, Lost, _lost),
-        (LIVE, Stopped, _stop),
-        ((S.CANCELLING,), Confirmed, _confirmed),
-        ((S.CANCELLING,), Fired, _ask_again),
-        ((S.CANCELLING,), Woken, _ask_again),
+        (REJOINING, Woken, _probe),
+        ((S.POLLING,), Judged, _judged),
+        ((S.POLLING,), Polled, polled),
+        ((S.POLLING,), Refused, unpolled),
+        ((S.POLLING,), Unreached, unpolled),
+        ((S.POLLING,), Lost, unpolled),
+        ((S.POLLING,), Fired, poll_again),
+        ((S.POLLING,), Woken, poll_again),
+        (LIVE, Stopped, stop),
+        (LIVE, Detached, detached),
+        ((S.CANCELLING,), Opened, named),
+        ((S.CANCELLING,), Arrived, named),
+        ((S.CANCELLING,), Judged, _judged),
+        ((S.CANCELLING,), Refused, never_began),
+        ((S.CANCELLING,), Unreached, never_began),
+        ((S.CANCELLING,), Lost, ask_again),
+        ((S.CANCELLING,), Confirmed, confirmed),
+        ((S.CANCELLING,), Fired, ask_again),
+        ((S.CANCELLING,), Woken, ask_again),
     ]
 )
 """(state, happening) -> rule. Printed in docs/resume-machine.md."""

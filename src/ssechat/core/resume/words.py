@@ -17,6 +17,7 @@ class State(StrEnum):
     BACKOFF = "backoff"
     RESUMING = "resuming"
     REPLAYING = "replaying"
+    POLLING = "polling"
     CANCELLING = "cancelling"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
@@ -38,33 +39,55 @@ ENDED = frozenset(
 )
 RECEIVING = (State.WAITING, State.STREAMING, State.STALLED)
 REJOINING = (State.RESUMING, State.REPLAYING)
-LIVE = (State.SUBMITTING, *RECEIVING, State.BACKOFF, *REJOINING)
+LIVE = (State.SUBMITTING, *RECEIVING, State.BACKOFF, *REJOINING, State.POLLING)
 
 
 class Rung(StrEnum):
-    """How a stream can continue, best first."""
+    """How a stream can continue, best first. The first three happen by themselves."""
 
     EXACT = "exact"
+    """From the cursor on."""
     REPLAY = "replay"
+    """From the start; what is known is compared and dropped."""
+    FETCH = "fetch"
+    """The final object can be asked for."""
+    CONTINUE = "continue"
+    """By a new request that goes on from the partial; only the user may ask for that."""
     NONE = "none"
+
+
+STREAMS = frozenset({Rung.EXACT, Rung.REPLAY})
+"""Rungs on which the stream itself goes on."""
+KEPT = STREAMS | {Rung.FETCH}
+"""Rungs on which the server goes on without us."""
 
 
 class Stream(msgspec.Struct, frozen=True):
     """The machine's memory of one stream.
 
     `rung` is what the server has shown so far. `idempotent`: the request may be sent again under
-    its key. `stoppable`: the server has a way to be told to stop. `floor` is the server's `retry:`
-    in seconds. `tries` counts connections since the last new frame, `since` is when the first of
-    them was lost. `forked`: it is itself what a `Fork` kept.
+    its key. `stoppable`: the server has a way to be told to stop; `fetchable`: its final object
+    can be asked for; `promised`: an answer that goes on without us was asked for, but the server
+    has not said yet where it is. `fallback`: a humbler request is left to be tried; `fell_back`:
+    it is the one in use. `floor` is the server's `retry:` in seconds. `tries` counts connections
+    since the last new frame, `since` is when the first of them was lost. `lapsed`: the stream
+    could go on once, and cannot any more; `polls` counts what was asked since. `forked`: it is
+    itself what a `Fork` kept.
     """
 
     state: State = State.SUBMITTING
     rung: Rung = Rung.NONE
     idempotent: bool = False
     stoppable: bool = False
+    fetchable: bool = False
+    promised: bool = False
+    fallback: bool = False
+    fell_back: bool = False
     verdict: Verdict | None = None
     floor: float = 0.0
     tries: int = 0
+    polls: int = 0
+    lapsed: bool = False
     since: float | None = None
     from_start: bool = False
     forked: bool = False
@@ -102,6 +125,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     rung: Rung = Rung.NONE
     stoppable: bool = False
+    fetchable: bool = False
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -111,6 +135,8 @@ class Arrived(msgspec.Struct, frozen=True):
     known: int = 0
     rung: Rung = Rung.NONE
     floor: float | None = None
+    stoppable: bool = False
+    fetchable: bool = False
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -131,6 +157,17 @@ class Lost(msgspec.Struct, frozen=True):
     why: str
 
 
+class Gapped(msgspec.Struct, frozen=True):
+    """Events are missing, and the server does not send them when it is asked again."""
+
+
+class Polled(msgspec.Struct, frozen=True):
+    """The server was asked for its final object. Not `done`: it still works on it. An object that
+    tells the end is committed first, and told of by `Judged`."""
+
+    done: bool = False
+
+
 class Differed(msgspec.Struct, frozen=True):
     """The server sends another answer than the one we hold."""
 
@@ -147,10 +184,16 @@ class Stopped(msgspec.Struct, frozen=True):
     """The user wants the generation to end."""
 
 
+class Detached(msgspec.Struct, frozen=True):
+    """The user wants to leave the generation to the server."""
+
+
 class Confirmed(msgspec.Struct, frozen=True):
-    """How the server took the request to stop; `why` is "" if it agreed."""
+    """How the server took the request to stop; `why` is "" if it agreed. `note` says how it was
+    stopped, if that is worth a word."""
 
     why: str = ""
+    note: str = ""
 
 
 Happening = (
@@ -162,10 +205,13 @@ Happening = (
     | Judged
     | Quiet
     | Lost
+    | Gapped
+    | Polled
     | Differed
     | Fired
     | Woken
     | Stopped
+    | Detached
     | Confirmed
 )
 
@@ -175,11 +221,17 @@ Happening = (
 class Connect(msgspec.Struct, frozen=True):
     """Open a connection: the request itself, or its continuation.
 
-    `from_start` continues without a cursor; the splice compares what we hold.
+    `from_start` continues without a cursor; the splice compares what we hold. `fallback`: send the
+    humbler request.
     """
 
     resume: bool
     from_start: bool = False
+    fallback: bool = False
+
+
+class Poll(msgspec.Struct, frozen=True):
+    """Ask for the server's final object; say `Polled`, `Refused`, `Unreached` or `Lost`."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -201,7 +253,8 @@ class Close(msgspec.Struct, frozen=True):
 
 
 class AskStop(msgspec.Struct, frozen=True):
-    """Persist that we are stopping, then ask the server; say `Confirmed`."""
+    """Write down that we are stopping, drop the connection, then ask the server if it can be asked;
+    say `Confirmed`."""
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -215,4 +268,4 @@ class Fork(msgspec.Struct, frozen=True):
     """Ask for the answer that the server now sends, from its start, as a sibling attempt."""
 
 
-Action = Connect | Wait | Linger | Close | AskStop | Settle | Fork
+Action = Connect | Poll | Wait | Linger | Close | AskStop | Settle | Fork

@@ -1,0 +1,71 @@
+"""Rules for the user's two verbs: stop, which the server must confirm, and detach."""
+
+from __future__ import annotations
+
+from ssechat.core.deltas import EndState
+from ssechat.core.resume.limits import GIVE_UP_AFTER, STOP_WAIT
+from ssechat.core.resume.moves import Step, interrupt, spread, to
+from ssechat.core.resume.words import (
+    KEPT,
+    Arrived,
+    AskStop,
+    Close,
+    Confirmed,
+    Detached,
+    Fired,
+    Linger,
+    Lost,
+    Opened,
+    Refused,
+    Settle,
+    State,
+    Stopped,
+    Stream,
+    Unreached,
+    Wait,
+    Woken,
+)
+
+
+def detached(stream: Stream, _: Detached, now: float) -> Step:
+    if stream.rung not in KEPT or stream.verdict is not None:
+        return stream, []
+    return interrupt(stream, "detached; the server goes on with it")
+
+
+def stop(stream: Stream, _: Stopped, now: float) -> Step:
+    """A server that has promised to go on without us has to be told, so it must be known where."""
+    stopping = to(stream, State.CANCELLING, tries=0, since=now)
+    if (
+        stream.promised
+        and not stream.stoppable
+        and stream.state in (State.SUBMITTING, State.WAITING)
+    ):
+        return stopping, [Linger(STOP_WAIT)]
+    return stopping, [AskStop()]
+
+
+def named(stream: Stream, what: Opened | Arrived, now: float) -> Step:
+    if stream.stoppable or not what.stoppable:
+        return stream, []
+    return to(stream, State.CANCELLING, stoppable=True), [AskStop()]
+
+
+def never_began(stream: Stream, what: Refused | Unreached, now: float) -> Step:
+    return to(stream, State.CANCELLED), [Close(), Settle(EndState.STOPPED, what.why)]
+
+
+def confirmed(stream: Stream, what: Confirmed, now: float) -> Step:
+    tries = stream.tries + 1
+    since = now if stream.since is None else stream.since
+    if not what.why:
+        return to(stream, State.CANCELLED), [Close(), Settle(EndState.STOPPED, what.note)]
+    if now - since < GIVE_UP_AFTER:
+        waiting = to(stream, State.CANCELLING, tries=tries, since=since)
+        return waiting, [Wait(0.0, spread(tries + 1))]
+    note = f"the server did not confirm: {what.why}"
+    return to(stream, State.CANCELLED), [Close(), Settle(EndState.STOPPED, note)]
+
+
+def ask_again(stream: Stream, _: Fired | Woken | Lost, now: float) -> Step:
+    return stream, [AskStop()]

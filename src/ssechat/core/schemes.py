@@ -1,0 +1,181 @@
+"""Schemes: how servers let a stream be continued, fetched and stopped, as plain requests.
+
+Nothing is assumed: a `Handle` holds what a server has shown of itself in one answer, and a scheme
+makes requests of it. Nothing in a handle picks a host, and an id is one segment of a path.
+
+    location      GET the same-origin `Location` of the answer, with `Last-Event-ID`
+    relay         the same of our own relay, whose ids are ordered and which can be told to stop
+    again         GET the same URL again, with `Last-Event-ID` (the EventSource way)
+    responses     OpenAI Responses: `starting_after`, poll, cancel
+    responses-kept  of an answer that was not made in the background: poll only
+    interactions  Gemini Interactions: `last_event_id` in the query, poll, cancel
+    llama         llama.cpp: byte offsets under the `X-Conversation-Id` that we chose
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import msgspec
+
+from ssechat.core.conversation import Call
+from ssechat.core.resume.words import Rung
+from ssechat.core.splice import Ordering
+
+CONVERSATION_HEADER = "X-Conversation-Id"
+"""What makes a llama.cpp server keep a stream. A fresh random id for each generation."""
+
+
+class Handle(msgspec.Struct, frozen=True):
+    """How to get back to one answer at its server; all empty while nothing is known.
+
+    `path` is a path and query of the profile's origin (it begins with a slash) or relative to its
+    base URL; `id` names the answer.
+    """
+
+    scheme: str = ""
+    path: str = ""
+    id: str = ""
+
+    @property
+    def rung(self) -> Rung:
+        """The best that this handle promises before any event has come."""
+        return SCHEMES[self.scheme].rung if self.scheme in SCHEMES else Rung.NONE
+
+    @property
+    def known(self) -> bool:
+        return self.scheme in SCHEMES
+
+
+Request = Callable[[Handle], Call]
+
+
+class Scheme(msgspec.Struct, frozen=True):
+    """`rung` is without any cursor, `with_cursor` once one is known. `resume(handle, cursor)`
+    continues after the cursor ("" from the start); `poll` asks for the final object, `cancel` ends
+    the generation; None where there is no such request. `in_header`: the cursor goes into
+    `Last-Event-ID`."""
+
+    rung: Rung
+    with_cursor: Rung
+    resume: Callable[[Handle, str], Call] | None = None
+    poll: Request | None = None
+    cancel: Request | None = None
+    ordering: Ordering = Ordering.OPAQUE
+    in_header: bool = False
+
+
+def located(location: str, name: str) -> Handle:
+    """What a `Location` and `Ssechat-Stream-Id` promise. `location` is of the same origin."""
+    events = location.partition("?")[0].endswith("/events")
+    return Handle("relay" if name and events else "location", location, name)
+
+
+def kept(scheme: str, id: str, *, streams: bool) -> Handle:
+    """What an API's own word for `we keep this answer` promises; nothing if the id is unfit."""
+    if scheme not in SCHEMES or not _fit(id):
+        return Handle()
+    return Handle(scheme if streams else f"{scheme}-kept", "", id)
+
+
+def by_conversation(call: Call, server: str) -> Handle:
+    """What a llama.cpp server promises for a request under `CONVERSATION_HEADER`."""
+    name = call.headers.get(CONVERSATION_HEADER, "")
+    if not name or not server.lower().startswith("llama.cpp"):
+        return Handle()
+    below = "v1/" if call.path.startswith("v1/") else ""
+    return Handle("llama", f"{below}stream", name)
+
+
+def again(call: Call) -> Handle:
+    """A GET can be made again."""
+    return Handle("again", call.path, "") if call.method == "GET" else Handle()
+
+
+def cancel_by_key(key: str) -> Call:
+    """Our relay's way to stop an answer whose id is not known yet."""
+    body = msgspec.json.encode({"idempotency_key": key})
+    return Call("POST", "/v1/streams/cancel", dict(_JSON), body)
+
+
+_JSON = {"Content-Type": "application/json"}
+_MAX_ID = 200
+
+
+def _fit(id: str) -> bool:
+    return 0 < len(id) <= _MAX_ID and id.isascii() and id.isprintable() and id.strip(".") != ""
+
+
+def _get(path: str) -> Call:
+    return Call("GET", path, {})
+
+
+def _post(path: str) -> Call:
+    return Call("POST", path, dict(_JSON), b"{}")
+
+
+def _relay_cancel(handle: Handle) -> Call:
+    return _post(handle.path.partition("?")[0].removesuffix("/events") + "/cancel")
+
+
+def _response(handle: Handle) -> str:
+    return f"responses/{quote(handle.id, safe='')}"
+
+
+def _resume_response(handle: Handle, cursor: str) -> Call:
+    after = f"&starting_after={cursor}" if cursor else ""
+    return _get(f"{_response(handle)}?stream=true{after}&include_obfuscation=false")
+
+
+def _interaction(handle: Handle) -> str:
+    return f"interactions/{quote(handle.id, safe='')}"
+
+
+def _resume_interaction(handle: Handle, cursor: str) -> Call:
+    after = f"&last_event_id={quote(cursor, safe='')}" if cursor else ""
+    return _get(f"{_interaction(handle)}?stream=true{after}")
+
+
+def _llama(handle: Handle) -> str:
+    return f"{handle.path}?conv_id={quote(handle.id, safe='')}"
+
+
+SCHEMES = {
+    "location": Scheme(
+        Rung.REPLAY, Rung.EXACT, lambda handle, _: _get(handle.path), in_header=True
+    ),
+    "relay": Scheme(
+        Rung.EXACT,
+        Rung.EXACT,
+        lambda handle, _: _get(handle.path),
+        cancel=_relay_cancel,
+        ordering=Ordering.RELAY,
+        in_header=True,
+    ),
+    "again": Scheme(Rung.NONE, Rung.EXACT, lambda handle, _: _get(handle.path), in_header=True),
+    "responses": Scheme(
+        Rung.EXACT,
+        Rung.EXACT,
+        _resume_response,
+        poll=lambda handle: _get(_response(handle)),
+        cancel=lambda handle: _post(f"{_response(handle)}/cancel"),
+        ordering=Ordering.SEQUENCE,
+    ),
+    "responses-kept": Scheme(Rung.FETCH, Rung.FETCH, poll=lambda handle: _get(_response(handle))),
+    "interactions": Scheme(
+        Rung.EXACT,
+        Rung.EXACT,
+        _resume_interaction,
+        poll=lambda handle: _get(_interaction(handle)),
+        cancel=lambda handle: _post(f"{_interaction(handle)}/cancel"),
+    ),
+    "llama": Scheme(
+        Rung.EXACT,
+        Rung.EXACT,
+        lambda handle, cursor: _get(f"{_llama(handle)}&from={cursor or 0}"),
+        cancel=lambda handle: Call("DELETE", _llama(handle), {}),
+        ordering=Ordering.OFFSET,
+    ),
+}
+"""By the name that is stored with a stream."""
