@@ -149,7 +149,7 @@ class SseDecoder:
 
     def _check(self, line: int) -> None:
         if line and self._block.size + line > self._max_event:
-            raise _too_large("an event", self._max_event)
+            raise too_large("an event", self._max_event)
 
     def _without_bom(self, line: bytes) -> bytes:
         if not self._at_start:
@@ -170,7 +170,7 @@ class SseDecoder:
             return None
         block.start(began)
         if name in (b"id", b"event") and len(line) > MAX_NAME:
-            raise _too_large(f"an {name.decode()}", MAX_NAME)
+            raise too_large(f"an {name.decode()}", MAX_NAME)
         if name == b"event":
             block.event = _text(value)
         elif name == b"id" and b"\0" not in value:
@@ -304,7 +304,8 @@ def _milliseconds(digits: bytes) -> int:
     return min(int(digits.lstrip(b"0")[:11] or b"0"), MAX_RETRY)
 
 
-def _too_large(what: str, limit: int) -> LinkProblem:
+def too_large(what: str, limit: int) -> LinkProblem:
+    """A bound on `what`, in bytes, that a server passed."""
     size = f"{limit // 2**20} MiB" if limit >= 2**20 else f"{limit} bytes"
     return LinkProblem(
         f"the server sent {what} of more than {size}",
