@@ -12,6 +12,8 @@ from ssechat.core.dialects._plain import Framing
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.frames import Frame
 
+__all__ = ["DIALECTS", "Decoder", "Dialect", "Framing", "dialect"]
+
 
 class Decoder(Protocol):
     """The state of one stream: frames in, deltas out. Total: hostile input never raises."""
@@ -79,6 +81,7 @@ class Dialect(Protocol):
 
 DIALECTS = {
     "anthropic": "anthropic",
+    "ollama": "ollama",
     "openai-chat": "openai_chat",
 }
 """Names as they stand in config.toml, and their modules here."""

@@ -43,14 +43,14 @@ def message_in(value: Any, depth: int = _DEPTH) -> str:
     return ""
 
 
-def models(body: bytes) -> list[str]:
+def models(body: bytes, rows_key: str = "data", name_key: str = "id") -> list[str]:
     """The ids in `{"data": [{"id": …}]}` or in the bare list, in order, each once."""
     try:
         answer = parse(body)
     except ValueError:
         return []
-    rows = answer if isinstance(answer, list) else sequence(answer, "data")
-    names = (string(row, "id") for row in rows)
+    rows = answer if isinstance(answer, list) else sequence(answer, rows_key)
+    names = (string(row, name_key) for row in rows)
     return list(dict.fromkeys(name for name in names if _usable(name)))
 
 

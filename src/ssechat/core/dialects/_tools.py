@@ -1,7 +1,8 @@
-"""Which tool call a fragment of Chat Completions belongs to."""
+"""Tool calls: which one a fragment of Chat Completions belongs to, and those that come whole."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ssechat.core.deltas import Tool
@@ -9,6 +10,20 @@ from ssechat.core.dialects._json import count, mapping, string
 from ssechat.core.dialects._text import brief
 
 MAX_NAME = 200
+
+
+def whole_call(index: int, call_id: str, name: str, arguments: Any) -> Tool:
+    """A call whose arguments came at once: as a value, or as JSON in a string."""
+    return Tool(index, brief(call_id, MAX_NAME), brief(name, MAX_NAME), _json_of(arguments))
+
+
+def _json_of(arguments: Any) -> str:
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
 
 
 class ToolCalls:
