@@ -34,7 +34,7 @@ def test_the_value_of_a_data_line(line: bytes, data: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"Data:x", b" data:x", b"data :x", b"data\0:x", b"x", b"error: {}", b"event: e"]
+    "line", [b"Data:x", b" data:x", b"data :x", b"data\0:x", b"x", b"error: x", b"event: e"]
 )
 def test_a_block_without_data_id_or_retry_is_nothing(line: bytes) -> None:
     assert decode(line + b"\n\n") == []

@@ -2,7 +2,9 @@
 
 The rules are those of "Interpreting an event stream" in the HTML standard,
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation,
-with bounds of our own on what a server can make us hold.
+with bounds of our own on what a server can make us hold. Two things that the rules ignore become
+events named `error`: a field `error` that holds an object, in a block without data (llama.cpp),
+and an error object that stands between the lines (Gemini).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ssechat.core._stray import Stray
 from ssechat.core.errors import LinkProblem
 from ssechat.core.frames import Frame, FrameKind
 
@@ -87,19 +90,26 @@ class SseDecoder:
         return frames
 
     def close(self, wall: float = 0.0, mono: float = 0.0) -> list[Frame]:
-        """The body ended. The unfinished block is dropped, unless its data is the end mark.
+        """The body ended. The unfinished block is dropped, unless its data is the end mark, or its
+        last line completes an error between the lines.
 
         An end mark without its blank line moves neither the id nor `offset`.
         """
         if self._problem is not None:
             raise self._problem
         self._wall, self._mono = wall, mono
-        block, self._block = self._block, _Block()
+        block = self._block
         line = self._without_bom(bytes(self._tail))
         self._tail.clear()
         name, value = _field(line)
+        error = None
         if name == b"data":
             block.add(value, self._tail_began)
+        else:
+            error = self._unknown(line, self._fed, self._tail_began)
+        self._block = _Block()
+        if error is not None:
+            return [error]
         if not self._end_mark or block.data is None or block.data != self._end_mark:
             return []
         return [self._event(block, self._fed, own_id=False)]
@@ -177,7 +187,23 @@ class SseDecoder:
             block.id = _text(value)
         elif name == b"retry" and value.isdigit():
             self.retry = block.retry = _milliseconds(value)
+        elif name == b"error" and value.startswith(b"{"):
+            block.error = value
+        else:
+            return self._unknown(line, end, began)
         return None
+
+    def _unknown(self, line: bytes, end: int, began: float) -> Frame | None:
+        """A line that the rules ignore: an event all the same where it completes an error."""
+        if self._block.stray is None:
+            self._block.stray = Stray()
+        text = self._block.stray.take(line)
+        if not text:
+            return None
+        error = _Block()
+        error.add(text.encode(), began)
+        error.event = "error"
+        return self._event(error, end, own_id=False)
 
     def _blank_line(self, end: int) -> Frame | None:
         self.offset = end
@@ -185,6 +211,8 @@ class SseDecoder:
         own_id = block.id is not None
         if block.id is not None:
             self.last_event_id = block.id
+        if block.data is None and block.error is not None:
+            block.data, block.event = bytearray(block.error), "error"
         if block.data is not None:
             return self._event(block, end, own_id)
         if own_id or block.retry is not None:
@@ -232,7 +260,7 @@ class SseDecoder:
 class _Block:
     """What has come of an event since the last blank line. `size` is that of its data lines."""
 
-    __slots__ = ("began", "data", "event", "id", "retry", "size")
+    __slots__ = ("began", "data", "error", "event", "id", "retry", "size", "stray")
 
     def __init__(self) -> None:
         self.began: float | None = None
@@ -240,6 +268,8 @@ class _Block:
         self.event = ""
         self.id: str | None = None
         self.retry: int | None = None
+        self.error: bytes | None = None
+        self.stray: Stray | None = None
         self.size = 0
 
     def start(self, began: float) -> None:
