@@ -55,8 +55,8 @@ class Call(msgspec.Struct, frozen=True):
 class Continuation(msgspec.Struct, frozen=True):
     """A new request that goes on from a partial answer.
 
-    `how` is a word or two for the user ("prefill", "by a message"). `trim`: the model may begin by
-    repeating the end of what it was given.
+    `how` is a word or two for the user ("prefill", "by a message"). `trim`: the new answer may
+    begin by repeating the end of the partial one, or, as llama.cpp does, all of it.
     """
 
     call: Call

@@ -13,7 +13,15 @@ NUDGE = (
 """What the user is made to say where an answer cannot be prefilled."""
 
 
+def prefilled(prompt: Prompt, partial: str) -> Prompt:
+    """`prompt` with the partial answer as its last turn, for a server that goes on from there."""
+    return _with(prompt, Turn(Role.ASSISTANT, partial))
+
+
 def by_message(prompt: Prompt, partial: str) -> Prompt:
     """`prompt` with the partial answer as the assistant's turn, and `NUDGE` as the user's."""
-    asked = Turn(Role.ASSISTANT, partial), Turn(Role.USER, NUDGE)
-    return msgspec.structs.replace(prompt, turns=(*prompt.turns, *asked))
+    return _with(prompt, Turn(Role.ASSISTANT, partial), Turn(Role.USER, NUDGE))
+
+
+def _with(prompt: Prompt, *turns: Turn) -> Prompt:
+    return msgspec.structs.replace(prompt, turns=(*prompt.turns, *turns))
