@@ -143,6 +143,28 @@ def test_only_the_first_choice_speaks() -> None:
     assert told(event(json.dumps(other)), said("yes")) == [Text("yes")]
 
 
+def test_choices_without_an_index_are_taken_in_order() -> None:
+    both = [{"delta": {"content": "a"}}, {"delta": {"content": "b"}, "finish_reason": "stop"}]
+    assert told(event(json.dumps({"choices": both})), chunk(finish="stop")) == [
+        Text("a"),
+        Verdict(EndState.COMPLETE, last=False),
+    ]
+
+
+def test_a_choice_whose_index_is_no_number_is_the_first() -> None:
+    one = {"index": "0", "delta": {"content": "a"}, "finish_reason": "stop"}
+    assert told(event(json.dumps({"choices": [one]})))[0] == Text("a")
+
+
+def test_a_whole_message_stands_for_deltas_but_does_not_repeat_them() -> None:
+    whole = {"index": 0, "message": {"content": "all"}, "finish_reason": "stop"}
+    body = event(json.dumps({"choices": [whole]}))
+    assert reply(told(body)).answer == "all"
+    assert reply(told(said("al"), said("l"), body)).answer == "all"
+    first = event(json.dumps({"choices": [{**whole, "delta": {"content": "all"}}]}))
+    assert reply(told(first)).answer == "all"
+
+
 def test_done_alone_after_text_is_complete_with_a_note() -> None:
     assert verdict(said("a"), DONE) == Verdict(EndState.COMPLETE, "no finish_reason")
     assert verdict(said("<"), DONE) == Verdict(EndState.COMPLETE, "no finish_reason")
@@ -178,7 +200,10 @@ def test_a_tool_call_that_stops_plainly_asks_for_a_tool_all_the_same() -> None:
         (event('{"error":{"message":"Bad\\ngateway","code":502}}'), "Bad gateway"),
         (event('{"error":"out of memory"}'), "out of memory"),
         (event('{"error":{"type":"server_error"}}'), "server_error"),
-        (event('{"error":{"code":500}}'), "the server reports an error"),
+        (event('{"error":{"code":500}}'), "the server reports error 500"),
+        (event('{"error":{"code":"overloaded"}}'), "overloaded"),
+        (event('{"error":{"code":null}}'), "the server reports an error"),
+        (event('{"choices":[{"error":{"message":"in it"},"finish_reason":"error"}]}'), "in it"),
         (event('{"error":true,"message":"told beside it"}'), "told beside it"),
         (event('{"object":"error","message":"too long","code":400}'), "too long"),
         (event('{"message":"by name"}', "error"), "by name"),
@@ -278,7 +303,7 @@ def request(**params: Any) -> dict[str, Any]:
     return fields
 
 
-def test_the_request_holds_the_path_and_asks_for_usage() -> None:
+def test_the_request_holds_the_path_and_asks_for_usage_and_for_no_padding() -> None:
     call = openai_chat.request(Prompt((Turn(Role.USER, "hi"),), "m"))
     assert (call.method, call.path) == ("POST", "chat/completions")
     assert call.headers == {"content-type": "application/json"}
@@ -291,8 +316,23 @@ def test_the_request_holds_the_path_and_asks_for_usage() -> None:
             {"role": "user", "content": "go on"},
         ],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True, "include_obfuscation": False},
     }
+
+
+def test_a_server_that_refuses_to_leave_padding_out_is_not_asked_to() -> None:
+    call = openai_chat.request(Prompt((Turn(Role.USER, "hi"),), "m", {"seed": 1}))
+    asked, humbler = json.loads(call.body), json.loads(call.fallback)
+    assert asked.pop("stream_options") == {"include_usage": True, "include_obfuscation": False}
+    assert humbler.pop("stream_options") == {"include_usage": True}
+    assert asked == humbler
+
+
+def test_stream_options_of_the_profile_are_sent_alone() -> None:
+    options = {"stream_options": {"include_usage": False}}
+    call = openai_chat.request(Prompt((Turn(Role.USER, "hi"),), "m", options))
+    assert json.loads(call.body)["stream_options"] == {"include_usage": False}
+    assert call.fallback == b""
 
 
 def test_params_are_sent_as_they_are_and_win() -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 from ssechat.core.deltas import Delta, EndState, Verdict
 from ssechat.core.dialects._bodies import message_in
-from ssechat.core.dialects._json import parse, string
+from ssechat.core.dialects._json import count, parse, string
 from ssechat.core.dialects._text import Mender, brief
 from ssechat.core.frames import Frame, FrameKind
 
 ASKS_FOR_TOOL = "asks for a tool"
 MAX_NOTE = 80
 _MAX_KIND = 60
+_AN_ERROR = "the server reports an error"
 
 
 class EventDecoder:
@@ -76,7 +77,7 @@ class EventDecoder:
 def error_note(error: Any, *, typed: bool = False) -> str:
     """What to tell the user of `error`; with `typed`, its type stands before the message."""
     kind = brief(string(error, "type") or string(error, "code"), _MAX_KIND)
-    message = message_in(error)
-    if not message:
-        return kind or "the server reports an error"
-    return f"{kind}: {message}" if typed and kind else message
+    if message := message_in(error):
+        return f"{kind}: {message}" if typed and kind else message
+    number = count(error, "code")
+    return kind or (f"the server reports error {number}" if number else _AN_ERROR)

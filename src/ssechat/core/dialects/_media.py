@@ -32,7 +32,7 @@ def decoded(text: str) -> bytes | None:
 
 
 def encoded(
-    kind: MediaKind, index: str, text: str, mime: str, *, whole: bool = True
+    kind: MediaKind, index: str, text: str, mime: str = "", *, whole: bool = True
 ) -> list[Media]:
     """The thing that `text` spells in base64; none if it spells nothing."""
     data = decoded(text)

@@ -12,11 +12,26 @@ from typing import Any
 import msgspec
 
 from ssechat.core.conversation import Call, Continuation, Prompt
-from ssechat.core.deltas import About, Delta, EndState, Text, Thinking, Tool, Usage, Verdict
+from ssechat.core.deltas import (
+    About,
+    Citation,
+    Delta,
+    EndState,
+    Media,
+    MediaKind,
+    Text,
+    Thinking,
+    Tool,
+    Usage,
+    Verdict,
+)
 from ssechat.core.dialects._bodies import body, error_text, models
+from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
+from ssechat.core.dialects._media import encoded, located
 from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
+from ssechat.core.dialects._sources import citations
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._think import ThinkSplitter
 from ssechat.core.dialects._tools import ToolCalls
@@ -37,6 +52,9 @@ __all__ = [
 
 END_MARK = "[DONE]"
 MODELS_PATH = "models"
+
+DEEPSEEK_BETA = "/beta/chat/completions"
+"""Where DeepSeek takes a `prefix`, from the origin's root."""
 
 MAX_CHOICES = 128
 """The API's own bound on `n`."""
@@ -65,18 +83,43 @@ def auth(key: str) -> dict[str, str]:
 
 
 def request(prompt: Prompt) -> Call:
-    fields = {
+    """Asks for usage and, which servers other than OpenAI's may refuse, for no padding."""
+    fields, params = _fields(prompt), prompt.params
+    plain = body(fields, params)
+    if "stream_options" in params:
+        return _call(plain)
+    options = {**fields["stream_options"], "include_obfuscation": False}
+    return _call(body({**fields, "stream_options": options}, params), plain)
+
+
+def _fields(prompt: Prompt) -> dict[str, Any]:
+    return {
         "model": prompt.model,
         "messages": [{"role": turn.role, "content": mended(turn.text)} for turn in prompt.turns],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    headers = {"content-type": "application/json"}
-    return Call("POST", "chat/completions", headers, body(fields, prompt.params))
 
 
-def continuation(prompt: Prompt, partial: str, server: str) -> Continuation | None:
-    return None
+def _call(wanted: bytes, fallback: bytes = b"", path: str = "chat/completions") -> Call:
+    return Call("POST", path, {"content-type": "application/json"}, wanted, fallback)
+
+
+def continuation(prompt: Prompt, partial: str, server: str) -> Continuation:
+    """By a prefill where the server is known to take one; llama.cpp does not while it thinks."""
+    fields, params = _fields(prefilled(prompt, partial)), prompt.params
+    asked = by_message(prompt, partial)
+    match server.lower():
+        case "vllm" | "sglang":
+            fields |= {"add_generation_prompt": False, "continue_final_message": True}
+            return Continuation(_call(body(fields, params)), "prefill")
+        case "llamacpp":
+            call = _call(body(fields, params), body(_fields(asked), params))
+            return Continuation(call, "prefill", trim=True)
+        case "deepseek" | "api.deepseek.com":
+            fields["messages"][-1]["prefix"] = True
+            return Continuation(_call(body(fields, params), path=DEEPSEEK_BETA), "prefix")
+    return Continuation(request(asked), "by a message", trim=True)
 
 
 def decoder() -> ChatDecoder:
@@ -91,6 +134,8 @@ class ChatDecoder(EventDecoder):
         self._about = About()
         self._think = ThinkSplitter()
         self._tools = ToolCalls()
+        self._audio = "audio"
+        self._images = 0
         self._reasons: dict[int, str] = {}
         self._spoke = False
         self._refuses = False
@@ -128,17 +173,24 @@ class ChatDecoder(EventDecoder):
 
     def _choices(self, chunk: dict[str, Any]) -> list[Delta]:
         deltas: list[Delta] = []
-        for choice in sequence(chunk, "choices"):
-            index = count(choice, "index") or 0
+        for place, choice in enumerate(sequence(chunk, "choices")):
+            told = count(choice, "index")
+            index = place if told is None else told
             if index >= MAX_CHOICES:
                 continue
             reason = string(choice, "finish_reason")
             self._reasons[index] = reason or self._reasons.get(index, "")
             if index == 0:
-                deltas += self._spoken(mapping(choice, "delta"))
+                deltas += self._spoken(self._delta(choice))
                 deltas += self._rest() if reason else []
         self._spoke = self._spoke or bool(deltas)
         return deltas
+
+    def _delta(self, choice: Any) -> dict[str, Any]:
+        """What the choice adds. A server may send one whole `message` instead; another one tells
+        the whole answer again in it, at the end."""
+        name = "delta" if self._spoke or mapping(choice, "delta") else "message"
+        return mapping(choice, name)
 
     def _spoken(self, delta: dict[str, Any]) -> Iterator[Delta]:
         if thought := _thought(delta):
@@ -147,13 +199,29 @@ class ChatDecoder(EventDecoder):
             yield Thinking(thought)
         if text := _text(delta):
             yield from self._think.feed(text)
+        rest: list[Delta] = [*self._unsplit(delta), *self._calls(delta), *self._media(delta)]
+        if rest:
+            yield from self._think.close()
+            yield from rest
+        yield from _citations(delta)
+
+    def _unsplit(self, delta: dict[str, Any]) -> Iterator[Text]:
+        """What is said elsewhere than in `content`, where no tag tells thinking apart."""
         if refusal := string(delta, "refusal"):
             self._refuses = True
-            yield from self._think.close()
             yield Text(refusal)
-        if calls := list(self._calls(delta)):
-            yield from self._think.close()
-            yield from calls
+        if transcript := string(mapping(delta, "audio"), "transcript"):
+            yield Text(transcript)
+
+    def _media(self, delta: dict[str, Any]) -> Iterator[Media]:
+        if audio := mapping(delta, "audio"):
+            self._audio = brief(string(audio, "id"), MAX_NOTE) or self._audio
+            yield from encoded(MediaKind.AUDIO, self._audio, string(audio, "data"), whole=False)
+        for part in [*sequence(delta, "images"), *sequence(delta, "content")]:
+            url = string(part, "image_url") or string(mapping(part, "image_url"), "url")
+            for image in located(MediaKind.IMAGE, str(self._images), url):
+                self._images += 1
+                yield image
 
     def _calls(self, delta: dict[str, Any]) -> Iterator[Tool]:
         for fragment in sequence(delta, "tool_calls"):
@@ -191,7 +259,9 @@ class ChatDecoder(EventDecoder):
 
 
 def _error(name: str, chunk: dict[str, Any]) -> str:
-    error = chunk.get("error")
+    # OpenRouter has room for an error beside the choices and in each of them.
+    first = next(iter(sequence(chunk, "choices")), None)
+    error = chunk.get("error") or mapping(first, "error")
     if error or name == "error":
         return error_note(error if isinstance(error, dict | str) and error else chunk)
     # FastChat and older vLLM put the error's fields at the top.
@@ -214,6 +284,12 @@ def _text(delta: dict[str, Any]) -> str:
     """The content of one chunk: a string, or Mistral's list of typed parts."""
     parts = sequence(delta, "content")
     return string(delta, "content") or "".join(string(part, "text") for part in parts)
+
+
+def _citations(delta: dict[str, Any]) -> Iterator[Citation]:
+    for note in sequence(delta, "annotations"):
+        cited = mapping(note, "url_citation")
+        yield from citations(string(cited, "title"), string(cited, "url"), string(cited, "content"))
 
 
 def _usage(chunk: dict[str, Any]) -> Iterator[Usage]:
