@@ -143,6 +143,7 @@ def test_a_refusal_without_an_explanation_names_its_category() -> None:
         (event('{"error":{"message":"by name"}}', "error"), "by name"),
         (event('{"error":{"message":"by field"}}'), "by field"),
         (event('{"error":"text"}', "error"), "text"),
+        (sent("error", error={"type": "new_error", "message": "m"}), "new_error: m"),
         (event('{"type":"error","error":{}}'), "error"),
         (event("not json", "error"), "not json"),
         (event("[]", "error"), "the server reports an error"),
@@ -184,7 +185,8 @@ def test_the_events_name_decides_where_the_data_has_no_type() -> None:
         event('{"type":5}'),
         sent("thread_created", thread={"id": "x"}),
         sent("content_block_delta", index=0, delta={"type": "compaction_delta", "text": "x"}),
-        sent("content_block_start", index=0, content_block={"type": "web_search_tool_result"}),
+        sent("content_block_start", index=0, content_block={"type": "container_upload"}),
+        sent("content_block_start", index=0, content_block={"type": "compaction", "content": "x"}),
         sent("content_block_stop", index=0),
         sent("message_start", message=[]),
         Frame(FrameKind.COMMENT, "keep-alive"),
@@ -259,6 +261,21 @@ def test_a_later_count_replaces_the_earlier_one() -> None:
     start = sent("message_start", message={"usage": {"input_tokens": 5, "output_tokens": 1}})
     later = sent("message_delta", usage={"output_tokens": 9})
     assert reply(told(start, later, later)).usage == Usage(5, 9)
+
+
+def test_an_event_need_not_repeat_what_an_earlier_one_counted() -> None:
+    usage = {"input_tokens": 3, "cache_read_input_tokens": 1000, "output_tokens": 1}
+    start = sent("message_start", message={"usage": usage})
+    assert told(start, sent("message_delta", usage={"output_tokens": 9})) == [
+        Usage(1003, 1),
+        Usage(1003, 9),
+    ]
+    assert told(start, sent("message_delta", usage={"input_tokens": 4}))[-1] == Usage(1004, 1)
+
+
+def test_the_tokens_of_thinking_are_told() -> None:
+    usage = {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 5}}
+    assert told(sent("message_delta", usage=usage)) == [Usage(output=9, reasoning=5)]
 
 
 def test_cached_input_counts_as_input() -> None:

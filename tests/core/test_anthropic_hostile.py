@@ -28,6 +28,7 @@ PATHS = [
     ("delta", "stop_details"),
     ("delta", "stop_details", "explanation"),
     ("content_block",),
+    ("usage", "output_tokens_details", "thinking_tokens"),
 ]
 KINDED = {
     "content_block": {
@@ -35,12 +36,15 @@ KINDED = {
         "thinking": "thinking",
         "redacted_thinking": "data",
         "tool_use": "name",
+        "web_search_tool_result": "content",
+        "image": "source",
     },
     "delta": {
         "text_delta": "text",
         "thinking_delta": "thinking",
         "signature_delta": "signature",
         "input_json_delta": "partial_json",
+        "citations_delta": "citation",
     },
 }
 
@@ -67,6 +71,19 @@ def test_any_value_in_any_field_is_survived(events: list[Frame]) -> None:
 @given(st.lists(st.binary(max_size=40), max_size=4), TYPES)
 def test_any_bytes_as_data_are_survived(data: list[bytes], name: str) -> None:
     check(told(*[event(piece.decode("utf-8", "replace"), name) for piece in data]))
+
+
+@given(st.sampled_from(["title", "url", "cited_text"]), JSON)
+def test_any_value_in_a_citation_is_survived(field: str, value: object) -> None:
+    cited = {"type": "citations_delta", "citation": {field: value}}
+    check(told(sent("content_block_delta", index=0, delta=cited)))
+
+
+@given(st.sampled_from(["data", "url", "media_type"]), JSON)
+def test_any_value_in_an_image_is_survived(field: str, value: object) -> None:
+    source = {"data": "QQ==", field: value}
+    block = {"type": "image", "source": source}
+    check(told(sent("content_block_start", index=0, content_block=block)))
 
 
 def test_surrogate_halves_join_across_deltas() -> None:
