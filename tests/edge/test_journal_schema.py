@@ -11,7 +11,7 @@ import pytest
 
 from ssechat.journal import schema
 
-SHIPPED = ("c08056bf1711006a",)
+SHIPPED = ("c08056bf1711006a", "3498de22d59f3da6")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def outcome(live: Live, settle: Settle) -> Outcome:
         thinking=reply.thinking,
         thoughts=reply.thoughts,
         parts=reply.store(),
+        media=reply.media(),
         tokens_in=reply.usage.input,
         tokens_out=fold.tokens,
         tokens_reasoning=reply.usage.reasoning,

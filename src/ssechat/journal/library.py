@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ssechat.journal import conversations, tabs
+from ssechat.journal import conversations, media, tabs
 from ssechat.journal.database import Database
 from ssechat.journal.lease import Lease
 from ssechat.journal.records import ConversationRow, MessageRow, TabRow
@@ -39,6 +39,10 @@ class Library:
     async def parent(self, message_id: str) -> str | None:
         """The id of the message before, None for a first one. May be NotFound."""
         return await self._read(lambda c: conversations.parent(c, message_id))
+
+    async def media(self, message_id: str, number: int) -> bytes:
+        """An image or sound, by the index of its part in the message. May be NotFound."""
+        return await self._read(lambda c: media.read(c, message_id, number))
 
     async def set_head(self, conversation_id: str, message_id: str) -> str:
         """Show the path through a message, to the newest leaf under it, which is returned."""

@@ -7,7 +7,10 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from ssechat.core.blob import MediaFile
 from ssechat.core.conversation import Call, Thought
+from ssechat.core.dialects import Dialect, dialect
+from ssechat.core.schemes import Handle
 
 LIVE = "live"
 STOPPING = "stopping"
@@ -20,7 +23,8 @@ class NewStream(msgspec.Struct, frozen=True, kw_only=True):
 
     Without `conversation_id` a conversation is made, called `title` or as the prompt begins.
     Without `text` the answer is a new attempt at `parent_id`, which is a user's message then; else
-    `parent_id` is the message that the text comes after, None for a first one.
+    `parent_id` is the message that the text comes after, None for a first one. `options` are the
+    dialect's.
     """
 
     conversation_id: str | None = None
@@ -33,6 +37,7 @@ class NewStream(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str
     call: Call
     idempotency_key: str = ""
+    options: dict[str, Any] = {}
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -47,8 +52,10 @@ class Begun(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The projection of an answer: what is shown of it once its frames are not needed.
 
-    `parts` is what `core.reply.Reply.store` gives. Times are in milliseconds. `estimated` says that
-    the tokens are a guess of ours. `thought_ms` is the time spent thinking.
+    `parts` is what `core.reply.Reply.store` gives, `media` what `Reply.media` does: the bytes are
+    written, but not read back with the message (`Journal.media` has them). Times are in
+    milliseconds. `estimated` says that the tokens are a guess of ours. `thought_ms` is the time
+    spent thinking.
     """
 
     state: str
@@ -58,6 +65,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     thinking: str = ""
     thoughts: Sequence[Thought] = ()
     parts: list[dict[str, Any]] = []
+    media: Sequence[MediaFile] = ()
     tokens_in: int | None = None
     tokens_out: int | None = None
     tokens_reasoning: int | None = None
@@ -120,11 +128,25 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     lease: str
     beat: float
+    scheme: str
+    options: dict[str, Any]
+
+    @property
+    def handle(self) -> Handle:
+        """How to get back to it at its server."""
+        known = self.resume_path or self.remote_id or self.scheme == "again"
+        return Handle(self.scheme, self.resume_path, self.remote_id) if known else Handle()
+
+    @property
+    def codec(self) -> Dialect:
+        """The dialect that it speaks. ConfigProblem if this version does not know it."""
+        return dialect(self.dialect, self.options)
 
 
 class StreamChange(TypedDict, total=False):
-    """What may be changed of a live stream. `resume_path` is path and query, of the same origin."""
+    """What may be changed of a live stream. `scheme`, `resume_path`, `remote_id`: a `Handle`."""
 
+    scheme: str
     resume_path: str
     remote_id: str
     rung: str

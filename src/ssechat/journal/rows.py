@@ -21,8 +21,9 @@ INTEGERS = range(-(2**63), 2**63)
 _ZLIB = b"x"  # how a zlib stream starts, and no MessagePack map
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
-OUTCOME_COLUMNS = Outcome.__struct_fields__
-MESSAGE_COLUMNS = tuple(name for name in MessageRow.__struct_fields__ if name != "stream_id")
+_ELSEWHERE = ("media", "stream_id")  # in tables of their own
+OUTCOME_COLUMNS = tuple(name for name in Outcome.__struct_fields__ if name not in _ELSEWHERE)
+MESSAGE_COLUMNS = tuple(name for name in MessageRow.__struct_fields__ if name not in _ELSEWHERE)
 
 
 def new_id(prefix: str) -> str:
@@ -51,7 +52,7 @@ def insert(table: str, columns: Iterable[str]) -> str:
 
 def outcome_values(outcome: Outcome) -> list[Any]:
     """In the order of OUTCOME_COLUMNS."""
-    values = msgspec.structs.asdict(outcome)
+    values = {name: getattr(outcome, name) for name in OUTCOME_COLUMNS}
     values["thoughts"] = to_json(outcome.thoughts)
     values["parts"] = to_json(outcome.parts)
     return storables(values.values())
@@ -91,6 +92,11 @@ def call_from_blob(blob: bytes | None) -> Call:
         return msgspec.msgpack.decode(plain, type=Call)
     except (zlib.error, msgspec.MsgspecError) as error:
         raise unreadable(error) from None
+
+
+def options_from_text(text: str) -> dict[str, Any]:
+    """A dialect's options, as `begin` wrote them."""
+    return dict(_from_json(text.encode(), dict[str, Any])) if text else {}
 
 
 def unreadable(error: Exception) -> Damaged:

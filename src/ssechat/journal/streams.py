@@ -5,17 +5,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from ssechat.journal import frames, ownership, packs
+from ssechat.journal import frames, media, ownership, packs
 from ssechat.journal.lease import Lease
 from ssechat.journal.problems import NotFound, not_found
 from ssechat.journal.records import LIVE, UNFINISHED, Outcome, StreamChange, StreamRow
-from ssechat.journal.rows import OUTCOME_COLUMNS, call_from_blob, outcome_values, storables
+from ssechat.journal.rows import (
+    OUTCOME_COLUMNS,
+    call_from_blob,
+    options_from_text,
+    outcome_values,
+    storables,
+)
 
 _SELECT = """
     SELECT stream.id, message_id, conversation_id, profile, dialect, stream.model, call,
         idempotency_key, resume_path, remote_id, cursor, rung, stream.state, stream.note,
         stream.created, ended, stream.ttfb_ms, stream.resumes, last_seq, stream.lease,
-        COALESCE(owner.beat, 0.0) AS beat
+        COALESCE(owner.beat, 0.0) AS beat, scheme, options
     FROM stream
     JOIN message ON message.id = message_id
     LEFT JOIN request ON request.stream_id = stream.id
@@ -53,6 +59,7 @@ def _rows(
     for row in cursor.execute(_SELECT + rest, tuple(values)):
         fields = dict(zip(row.keys(), row, strict=True))
         fields["call"] = call_from_blob(fields["call"])
+        fields["options"] = options_from_text(fields["options"])
         yield StreamRow(**fields)
 
 
@@ -125,6 +132,7 @@ def _project(connection: sqlite3.Connection, stream_id: str, outcome: Outcome, n
     values["model"] = values["model"] or model
     names = ", ".join(f"{name} = ?" for name in values)
     connection.execute(f"UPDATE message SET {names} WHERE id = ?", (*values.values(), message_id))
+    media.store(connection, message_id, outcome.media)
     connection.execute(
         "UPDATE conversation SET updated = ?"
         " WHERE id = (SELECT conversation_id FROM message WHERE id = ?)",
