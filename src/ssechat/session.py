@@ -97,14 +97,15 @@ class Session:
     async def models(self, profile: Profile) -> list[str]:
         """The models that the profile's server offers. Raises Problem."""
         way = await route(profile)
-        call = Call("GET", way.dialect.MODELS_PATH, {})
-        status, body = await fetch(self._clients, way.target, call)
-        if status != 200:
-            said = way.dialect.error_text(body)
+        if not way.dialect.MODELS_PATH:
+            return []
+        answer = await fetch(self._clients, way.target, Call("GET", way.dialect.MODELS_PATH, {}))
+        if answer.status != 200:
+            said = way.dialect.error_text(answer.body)
             raise LinkProblem(
-                f"{way.target.where} lists no models: {said or status}", kind="status"
+                f"{way.target.where} lists no models: {said or answer.status}", kind="status"
             )
-        return way.dialect.models(body)
+        return way.dialect.models(answer.body)
 
     async def probe(self) -> list[first_run.Found]:
         """Servers on loopback that can be used at once."""

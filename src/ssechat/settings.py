@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ssechat.core.dialects import DIALECTS
+from ssechat.sse_table import options as sse_options
 from ssechat.toml_tables import ConfigWarning, Table, hint, one_of, read
 
 DEMO = "demo"
 """The name of the built-in demo provider's profile; no other may have it."""
 DEFAULT_THEME = "ssechat-dark"
 
-_LATER_DIALECTS = ("openai-responses", "gemini", "gemini-interactions", "ollama", "sse")
 _RESUME = ("auto", "exact", "off")
 _THINKING = ("show", "collapse", "hide")
 _IMAGES = ("auto", "kitty", "sixel", "blocks", "off")
@@ -46,6 +46,7 @@ class Profile(msgspec.Struct, frozen=True):
     At most one source of the key is used: the first of variable, command and keyring entry that
     yields one. `ca_file` is absolute, or "" for the system's certificates. `relay` says that the
     server de-duplicates by `Idempotency-Key`, so a request may be posted again; no key sets it.
+    `options` are for the dialect, from the table that is named as it is: what is not as usual.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Profile(msgspec.Struct, frozen=True):
     ca_file: str = ""
     timeouts: Timeouts = Timeouts()
     relay: bool = False
+    options: dict[str, Any] = {}
 
 
 class Ui(msgspec.Struct, frozen=True):
@@ -134,11 +136,12 @@ _LEFT_OUT = "the profile is left out"
 def _profile(name: str, table: Table, background_relay: bool, folder: Path) -> Profile | None:
     dialect = _dialect(table)
     base_url = _base_url(table)
+    options = sse_options(table.table("sse")) if dialect == "sse" else {}
     profile = Profile(
         name=name,
         dialect=dialect,
         base_url=base_url,
-        model=_model(table),
+        model=_model(table, name if dialect == "sse" and "model" not in options else ""),
         api_key_env=_variable(table),
         api_key_command=table.text("api_key_command"),
         api_key_keyring=table.text("api_key_keyring"),
@@ -149,6 +152,7 @@ def _profile(name: str, table: Table, background_relay: bool, folder: Path) -> P
         background_relay=table.flag("background_relay", background_relay),
         ca_file=_ca_file(table, folder),
         timeouts=_timeouts(table.table("timeouts")),
+        options=options,
     )
     table.finish()
     return profile if dialect and base_url else None
@@ -159,10 +163,7 @@ def _dialect(table: Table) -> str:
     if name in DIALECTS:
         return name
     known = list(DIALECTS)
-    if name in _LATER_DIALECTS:
-        table.warn("dialect", f'{one_of(known)} ("{name}" is not supported yet)', _LEFT_OUT)
-    else:
-        table.warn("dialect", f"{one_of(known)}{hint(name, known)}", _LEFT_OUT)
+    table.warn("dialect", f"{one_of(known)}{hint(name, known)}", _LEFT_OUT)
     return ""
 
 
@@ -194,8 +195,9 @@ def base_url_fault(url: str) -> str:
     return ""
 
 
-def _model(table: Table) -> str:
-    name = table.text("model").strip()
+def _model(table: Table, usual: str) -> str:
+    """The model's name. A server that is told of none has one to be shown by: `usual`."""
+    name = table.text("model", usual).strip()
     if not name:
         table.warn("model", "the name of a model", "it has to be chosen in the app or by --model")
     return name

@@ -158,10 +158,10 @@ def test_a_second_loss_before_it_is_back_is_the_same_seam() -> None:
     reply = fold(Text("a"))
     reply.lost(1.0, 1.0, "first")
     reply.lost(2.0, 2.0, "second")
-    reply.resumed(3.0, 0, "5 events")
+    reply.resumed(3.0, 0, "fetched")
     reply.lost(9.0, 9.0, "later")
     first, later = reply.parts[0].seams
-    assert (first.why, first.after, first.missing) == ("first", 3.0, "5 events")
+    assert (first.why, first.after, first.how) == ("first", 3.0, "fetched")
     assert (later.why, later.after) == ("later", None)
 
 

@@ -55,4 +55,4 @@ async def test_a_place_or_name_that_holds_the_key_is_not_kept(clients):
 async def test_a_short_answer_is_read_without_it(clients):
     async with FaultServer(replies(200, f"[{SECRET}]")) as server:
         target = Target(server.base_url, secret_headers=AUTHS[0])
-        assert await fetch(clients, target, Call("GET", "models", {})) == (200, b"[***]")
+        assert (await fetch(clients, target, Call("GET", "models", {})))[:2] == (200, b"[***]")

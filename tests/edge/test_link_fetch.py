@@ -15,20 +15,20 @@ MODELS = Call("GET", "models", {})
 
 async def test_a_short_request_gives_status_and_body(clients):
     async with FaultServer(replies(404, "none")) as server:
-        assert await fetch(clients, Target(server.base_url), MODELS) == (404, b"none")
+        assert (await fetch(clients, Target(server.base_url), MODELS))[:2] == (404, b"none")
     assert server.requests[0].headers["accept"] == "application/json"
 
 
 async def test_a_long_list_of_models_is_read_whole(clients):
     async with FaultServer(replies(200, b"x" * 1_000_000)) as server:
-        _, body = await fetch(clients, Target(server.base_url), MODELS)
+        body = (await fetch(clients, Target(server.base_url), MODELS)).body
     assert len(body) == 1_000_000
 
 
 async def test_a_short_request_is_bounded_in_size(clients, monkeypatch):
     monkeypatch.setattr(connection, "ANSWER_LIMIT", 1000)
     async with FaultServer(replies(200, b"x" * 1_000_000)) as server:
-        assert await fetch(clients, Target(server.base_url), MODELS) == (200, b"x" * 1000)
+        assert (await fetch(clients, Target(server.base_url), MODELS))[:2] == (200, b"x" * 1000)
     assert active(clients) == 0
 
 

@@ -13,7 +13,8 @@ from ssechat.core.dialects import dialect
 from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import Fold, mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
-from ssechat.core.resume import Settle, State, Stream
+from ssechat.core.resume import Rung, Settle, State, Stream
+from ssechat.core.schemes import located
 from ssechat.hub import Live
 from ssechat.journal import MessageRow
 from ssechat.tui.status import (
@@ -57,7 +58,7 @@ class Timeline:
         return self
 
     def resumable(self) -> Timeline:
-        self.live.resume_path, self.live.remote_id = "/v1/streams/st_x/events", "st_x"
+        self.live.handle = located("/v1/streams/st_x/events", "st_x")
         return self
 
     def state(self, state: State) -> Timeline:
@@ -103,7 +104,7 @@ def test_each_end_has_its_word_live_and_stored_alike(end: EndState) -> None:
     stream = Timeline().sent(0).says(1, "hello").ends(end)
     word = "cut (cannot resume)" if end is EndState.CUT else str(end)
     assert state_of(stream.live).text == word
-    assert row_pieces(row(end), resumable=False)[0].text == word
+    assert row_pieces(row(end), Rung.NONE)[0].text == word
 
 
 def test_a_failure_says_why_in_one_clean_line() -> None:

@@ -14,7 +14,7 @@ import click
 from ssechat.cli import INTERRUPTED, report
 from ssechat.cli.ask_output import JsonOutput, Output, TextOutput, printing
 from ssechat.core.deltas import EndState
-from ssechat.core.dialects import dialect
+from ssechat.core.dialects import Dialect, dialect
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.core.fold import Fold
 from ssechat.core.safe import clean_line
@@ -132,7 +132,8 @@ async def _run(
 
 async def _answer(hub: Hub, profile: Profile, text: str, system: str, output: Output) -> int:
     live = await hub.submit(Question(profile, text=text, system=system))
-    answering = asyncio.ensure_future(_print(hub, live, profile.dialect, output))
+    codec = dialect(profile.dialect, profile.options)
+    answering = asyncio.ensure_future(_print(hub, live, codec, output))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, _interrupt, hub, live, answering)
     try:
@@ -158,8 +159,8 @@ def _interrupt(hub: Hub, live: Live, answering: asyncio.Future[None]) -> None:
     hub.stop(live)
 
 
-async def _print(hub: Hub, live: Live, codec: str, output: Output) -> None:
-    fold = Fold(dialect(codec).decoder())
+async def _print(hub: Hub, live: Live, codec: Dialect, output: Output) -> None:
+    fold = Fold(codec.decoder())
     output.begin(live)
     async for frame in hub.subscribe(live):
         output.deltas(fold.take(frame))
@@ -182,7 +183,9 @@ def explain(live: Live) -> int:
         remedy = live.problem.remedy if live.problem and EXIT[end] == 1 else ""
         if end is EndState.CUT:
             how = f"`ssechat resume {live.stream_id}`, or F6 in the app, goes on with it"
-            how = how if live.resume_path else "this server cannot resume it"
+            if not live.kept:
+                how = "this server cannot resume it"
+                how += "; F6 in the app goes on by a new request" if live.continues else ""
             remedy = f"what came is kept in the history; {how}"
         report(Problem(f"{end}: {note}" if note else str(end), remedy=remedy))
     if (unsaved := live.unsaved) is not None:

@@ -10,7 +10,6 @@ import click
 from ssechat.cli.ask import explain
 from ssechat.cli.ask_output import Pen, printing
 from ssechat.core.deltas import Text
-from ssechat.core.dialects import dialect
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.core.fold import Fold
 from ssechat.hub import Live
@@ -66,7 +65,7 @@ async def _one(session: Session, row: StreamRow) -> Live:
 async def _finish(session: Session, live: Live, known: int) -> int:
     """Print the answer's text beyond frame `known`; the exit code."""
     row = await session.journal.stream(live.stream_id)
-    fold = Fold(dialect(row.dialect).decoder())
+    fold = Fold(row.codec.decoder())
     pen = Pen(sys.stdout)
     seen = 0
     async for frame in session.hub.subscribe(live):

@@ -6,44 +6,46 @@ from typing import Any
 
 import msgspec
 
-from ssechat.core.deltas import Delta, Text, Thinking, Verdict
+from ssechat.core.deltas import Delta, EndState, Kept, Text, Thinking, Verdict, Whole
 from ssechat.core.dialects import Decoder
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.meter import Meter
-from ssechat.core.reply import Reply
+from ssechat.core.overlap import Overlap
+from ssechat.core.reply import Mended, Reply
 from ssechat.core.splice import moved
 
 
 class Fold:
-    """The state of one stream, as all its frames so far add up."""
+    """The state of one stream, as all its frames so far add up.
+
+    `kept` is the server's word that it keeps the answer, if it gave it.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
         self.reply = Reply()
         self.meter = Meter()
         self.resumes = 0
         self.last_id = ""
+        self.kept: Kept | None = None
+        self._overlap: Overlap | None = None
+        self._continued = False
         self._decoder = decoder
         self._lost: Frame | None = None
 
     def take(self, frame: Frame) -> list[Delta]:
         """Fold the next frame. Nothing is decoded after the verdict that ends the stream."""
         if frame.kind is FrameKind.MARK:
-            self._mark(frame)
-            return []
+            return self._mark(frame)
         self.last_id = moved(self.last_id, frame)
         if frame.kind is not FrameKind.EVENT or self._final:
             return []
         self.meter.event(frame.began)
-        deltas = self._decoder.decode(frame)
-        for delta in deltas:
-            self._apply(delta, frame.mono)
-        return deltas
+        return self._add(self._decoder.decode(frame), frame.wall, frame.mono)
 
     def close(self, mono: float) -> list[Delta]:
         """No frame will follow: what the decoder held back comes out."""
-        deltas = [] if self._final else self._decoder.close()
-        for delta in deltas:
-            self._apply(delta, mono)
+        deltas = [] if self._final else self._add(self._decoder.close(), 0.0, mono)
+        deltas += self._add(self._held(), 0.0, mono)
         self.reply.end(mono)
         return deltas
 
@@ -80,14 +82,58 @@ class Fold:
         verdict = self.reply.verdict
         return verdict is not None and verdict.last
 
-    def _apply(self, delta: Delta, mono: float) -> None:
+    def _add(self, deltas: list[Delta], wall: float, mono: float) -> list[Delta]:
+        """Fold what was decoded; what readers need to know of it, in order."""
+        told: list[Delta] = []
+        for delta in deltas:
+            for meant in self._meant(delta):
+                self._apply(meant, wall, mono)
+                told.append(meant)
+        return told
+
+    def _meant(self, delta: Delta) -> list[Delta]:
+        """What a delta adds to what stands: a final object mostly nothing, a repetition nothing."""
+        if isinstance(delta, Whole):
+            return self._missing(delta)
+        if isinstance(delta, Text) and self._overlap is not None:
+            new = self._overlap.feed(delta.text)
+            return [Text(new)] if new else []
+        if isinstance(delta, Verdict):
+            return [*self._held(), delta]
+        return [delta]
+
+    def _held(self) -> list[Delta]:
+        overlap, self._overlap = self._overlap, None
+        rest = overlap.close() if overlap else ""
+        return [Text(rest)] if rest else []
+
+    def _missing(self, whole: Whole) -> list[Delta]:
+        """What the final object has beyond what came. A text that contradicts it is restated; of
+        thinking only a missing end is added, and only before the answer has begun."""
+        found: list[Delta] = []
+        text, thinking = self.reply.answer, self.reply.thinking
+        rest = (whole.thinking or "").removeprefix(thinking)
+        if rest and not text and (whole.thinking or "").startswith(thinking):
+            found.append(Thinking(rest))
+        if whole.text is None or self._continued or whole.text == text:
+            return found
+        if whole.text.startswith(text):
+            return [*found, Text(whole.text[len(text) :])]
+        return [*found, Whole(text=whole.text)]
+
+    def _apply(self, delta: Delta, wall: float, mono: float) -> None:
         if isinstance(delta, Verdict) and self.reply.verdict is not None and not delta.note:
             delta = msgspec.structs.replace(delta, note=self.reply.verdict.note)
-        if isinstance(delta, Text | Thinking) and delta.text:
-            self.meter.text(delta.text, mono)
+        match delta:
+            case Text(text) | Thinking(text) if text:
+                self.meter.text(text, mono)
+            case Kept():
+                self.kept = delta
+            case Whole(str(text)):
+                self.reply.restate(text, wall, mono)
         self.reply.apply(delta, mono)
 
-    def _mark(self, frame: Frame) -> None:
+    def _mark(self, frame: Frame) -> list[Delta]:
         note = mark_note(frame)
         match frame.event:
             case MarkName.SENT:
@@ -98,12 +144,43 @@ class Fold:
                 self.reply.lost(frame.wall, frame.mono, str(note.get("why", "")))
             case MarkName.RESUMED:
                 self.resumes += 1
-                self.meter.back(frame.mono)
-                away = frame.wall - self._lost.wall if self._lost else 0.0
-                self._lost = None
-                self.reply.resumed(max(0.0, away), _count(note.get("checked")))
+                self._back(frame, _count(note.get("checked")))
             case MarkName.GAP:
                 self.reply.gap(frame.wall, f"{note.get('from', '?')} … {note.get('to', '?')}")
+            case MarkName.FETCHED:
+                return self._fetched(frame, str(note.get("body", "")))
+            case MarkName.CONTINUED:
+                self._go_on(frame, note)
+            case MarkName.EOF if not self._final:
+                return self._ended(frame)
+        return []
+
+    def _back(self, frame: Frame, checked: int = 0, how: str = "") -> None:
+        self.meter.back(frame.mono)
+        away = frame.wall - self._lost.wall if self._lost else 0.0
+        self._lost = None
+        self.reply.resumed(max(0.0, away), checked, how)
+
+    def _fetched(self, frame: Frame, body: str) -> list[Delta]:
+        deltas = [] if self._final else self._decoder.fetched(body)
+        if deltas:
+            self._back(frame, how=Mended.FETCHED)
+        return self._add(deltas, frame.wall, frame.mono)
+
+    def _go_on(self, frame: Frame, note: dict[str, Any]) -> None:
+        text = str(note.get("text", ""))
+        self._continued = True
+        self._overlap = Overlap(text) if note.get("trim") else None
+        self.reply.begin_with(text, frame.wall, frame.mono, str(note.get("how", "")))
+
+    def _ended(self, frame: Frame) -> list[Delta]:
+        """The body ended, and the server's user said that this is its end mark."""
+        rest = self._decoder.close()
+        empty = not self.reply.parts and not rest
+        verdict = Verdict(EndState.COMPLETE)
+        if empty:
+            verdict = Verdict(EndState.FAILED, "the server sent an empty answer")
+        return self._add([*rest, verdict], frame.wall, frame.mono)
 
 
 def mark(name: MarkName, wall: float, mono: float, **note: Any) -> Frame:

@@ -33,6 +33,8 @@ class MarkName(StrEnum):
     """Ordered ids skip some events that could not be fetched. `{"from": id, "to": id}`"""
     FETCHED = "fetched"
     """The server's final object, asked for where the stream could not go on. `{"body": str}`"""
+    EOF = "eof"
+    """The body ended cleanly, at a server whose user says that this completes an answer."""
     CONTINUED = "continued"
     """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str}`"""
 

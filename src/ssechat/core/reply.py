@@ -97,6 +97,12 @@ class Part:
     def text(self) -> str:
         return "".join(self.pieces)
 
+    @property
+    def arrived(self) -> bool:
+        """Whether this is an image or sound that was kept and can be used."""
+        blob = self.media
+        return blob is not None and blob.size > 0 and (blob.whole or self.ended is not None)
+
     def add(self, text: str) -> None:
         self.pieces.append(text)
         self.chars += len(text)

@@ -30,18 +30,13 @@ CONVERSATION_HEADER = "X-Conversation-Id"
 class Handle(msgspec.Struct, frozen=True):
     """How to get back to one answer at its server; all empty while nothing is known.
 
-    `path` is a path and query of the profile's origin (it begins with a slash) or relative to its
+    The scheme `nothing` is that of a server that has answered and shown no way. `path` is a path and query of the profile's origin (it begins with a slash) or relative to its
     base URL; `id` names the answer.
     """
 
     scheme: str = ""
     path: str = ""
     id: str = ""
-
-    @property
-    def rung(self) -> Rung:
-        """The best that this handle promises before any event has come."""
-        return SCHEMES[self.scheme].rung if self.scheme in SCHEMES else Rung.NONE
 
     @property
     def known(self) -> bool:
@@ -91,6 +86,9 @@ def by_conversation(call: Call, server: str) -> Handle:
 def again(call: Call) -> Handle:
     """A GET can be made again."""
     return Handle("again", call.path, "") if call.method == "GET" else Handle()
+
+
+NOTHING = Handle("nothing")
 
 
 def cancel_by_key(key: str) -> Call:
@@ -179,3 +177,13 @@ SCHEMES = {
     ),
 }
 """By the name that is stored with a stream."""
+
+
+def rung(handle: Handle, cursor: str, policy: str = "auto") -> Rung:
+    """How a stream with this handle and cursor can go on by itself; `policy` is the profile's
+    `resume`: with `exact` nothing is replayed, with `off` nothing goes on."""
+    scheme = SCHEMES.get(handle.scheme)
+    if scheme is None or policy == "off":
+        return Rung.NONE
+    best = scheme.with_cursor if cursor else scheme.rung
+    return Rung.NONE if best is Rung.REPLAY and policy == "exact" else best

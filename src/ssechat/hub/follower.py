@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from ssechat.core.deltas import EndState
+from ssechat.core.errors import JournalProblem
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import UNFINISHED, Journal, StreamRow, lease_alive
+from ssechat.journal import UNFINISHED, Journal, NotFound, StreamRow, lease_alive
 
 _LOOK = 0.25  # s between looks at the journal
+_RETRY = 1.0  # s
 _PAGE = 500  # frames read at once
 
 
@@ -30,6 +32,24 @@ async def follow(journal: Journal, live: Live) -> StreamRow:
         if not lease_alive(row):
             return row
         await asyncio.sleep(_LOOK)
+
+
+async def keep_following(journal: Journal, live: Live) -> StreamRow | None:
+    """Fold another process' frames as it writes them. The stream's row, once that process is dead
+    and the stream ours; None if it has ended."""
+    while not live.ended.is_set():
+        try:
+            row = await follow(journal, live)
+            if row.state in UNFINISHED and await journal.adopt(row.id, row.lease):
+                return row
+        except NotFound as problem:
+            live.problem = problem
+            live.close(Settle(EndState.STOPPED, "the conversation was deleted"))
+            live.ended.set()
+            live.changed()
+        except JournalProblem:
+            await asyncio.sleep(_RETRY)
+    return None
 
 
 async def catch_up(journal: Journal, live: Live) -> None:

@@ -9,36 +9,47 @@ from typing import Any
 
 import msgspec
 
-from ssechat.core.conversation import Prompt, Role, Turn, history
+from ssechat.core.conversation import Call
 from ssechat.core.deltas import EndState
-from ssechat.core.dialects import DIALECTS, dialect
+from ssechat.core.dialects import DIALECTS
 from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
 from ssechat.core.fold import Fold, mark
 from ssechat.core.frames import Frame, MarkName
-from ssechat.core.resume import Rung, Settle, Stopped, Stream, Woken, submit, take_up
-from ssechat.hub.follower import catch_up, follow
+from ssechat.core.resume import (
+    KEPT,
+    Detached,
+    Rung,
+    Settle,
+    Step,
+    Stopped,
+    Stream,
+    Woken,
+    submit,
+    take_up,
+)
+from ssechat.hub.continuing import continues, going_on, rung_after
+from ssechat.hub.follower import catch_up, keep_following
+from ssechat.hub.forks import sibling
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
+from ssechat.hub.outgoing import Outgoing
+from ssechat.hub.prompts import findable, prompt
 from ssechat.hub.pump import Pump
-from ssechat.hub.reader import Outgoing, cancel_path, rung_of
 from ssechat.hub.route import Route, route
+from ssechat.hub.slots import ResumeSlots
+from ssechat.hub.subscription import subscribe
 from ssechat.journal import (
     STOPPING,
     UNFINISHED,
     Journal,
-    MessageRow,
     NewStream,
-    NotFound,
     StreamRow,
 )
 from ssechat.link import Clients
 from ssechat.settings import Profile
 
-WHOLE = frozenset({EndState.COMPLETE, EndState.LENGTH, EndState.REFUSED})
-"""Ends after which a server has nothing more to say."""
 HEARTBEAT = 5.0  # s between two beats of our leases
 _RETRY = 1.0  # s
-_PAGE = 500  # frames read at once
 
 Profiles = Callable[[str], Awaitable[Profile | None]]
 """Finds the profile that a stored stream was started with, by its name; None if it is gone."""
@@ -63,6 +74,8 @@ class Hub:
         self._profiles = profiles
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
+        self._slots = ResumeSlots()
+        self._following: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._start(self._beat())
 
@@ -80,25 +93,64 @@ class Hub:
         """Write the question and its request down, then send it. Raises Problem; nothing is sent
         then, and the text is still the caller's."""
         way = await route(question.profile)
-        prompt = await self._prompt(question)
-        call = way.dialect.request(prompt)
+        asked = await prompt(
+            self.journal,
+            self.live,
+            question.profile,
+            conversation_id=question.conversation_id,
+            leaf=question.parent_id,
+            text=question.text,
+            system=question.system,
+        )
+        call = self._humble(findable(way.dialect.request(asked), question.profile), way)
+        live, pump = await self._begin(
+            way,
+            call,
+            asked.model,
+            conversation_id=question.conversation_id,
+            parent_id=question.parent_id,
+            text=question.text,
+            system=question.system,
+        )
+        pump.start(self._submitted(pump))
+        return live
+
+    async def _begin(self, way: Route, call: Call, model: str, **place: Any) -> tuple[Live, Pump]:
+        """Write down a new answer and the request for it, and make its pump."""
+        profile = way.profile
         begun = await self.journal.begin(
             NewStream(
-                conversation_id=question.conversation_id,
-                parent_id=question.parent_id,
-                text=question.text,
-                profile=question.profile.name,
-                model=prompt.model,
-                dialect=question.profile.dialect,
+                profile=profile.name,
+                model=model,
+                dialect=profile.dialect,
+                options=profile.options,
                 call=call,
-                idempotency_key=secrets.token_hex(16) if question.profile.relay else "",
-                system=question.system,
+                idempotency_key=secrets.token_hex(16) if profile.relay else "",
+                **place,
             )
         )
         row = await self.journal.stream(begun.stream_id)
         live = self._live(row)
-        self._open(live, row, way).start(submit(idempotent=bool(row.idempotency_key)))
-        return live
+        return live, self._open(live, row, way)
+
+    def _humble(self, call: Call, way: Route) -> Call:
+        """The humbler request at once, at a server that has refused the other one before."""
+        refused = any(
+            live.machine.fell_back and live.profile == way.profile.name
+            for live in self._lives.values()
+        )
+        if not (refused and call.fallback):
+            return call
+        return msgspec.structs.replace(call, body=call.fallback, fallback=b"")
+
+    def _submitted(self, pump: Pump) -> Step:
+        out = pump.out
+        return submit(
+            idempotent=bool(out.idempotency_key),
+            stoppable=out.stoppable,
+            promised=bool(out.dialect.SCHEME and out.call.fallback),
+            fallback=bool(out.call.fallback),
+        )
 
     async def take_up(self) -> list[Live]:
         """Go on with the streams whose process is dead; follow those of a living one."""
@@ -112,46 +164,82 @@ class Hub:
         return taken
 
     async def resume(self, stream_id: str) -> Live:
-        """Go on with a cut stream, as the user asks. ConfigProblem if it cannot go on."""
+        """Go on with an ended answer, as the user asks: on its stream if the server still has that,
+        else by a new request, as the next attempt. ConfigProblem if neither can be done."""
         row = await self.journal.stream(stream_id)
-        if row.state in WHOLE:
-            raise ConfigProblem("this answer is whole", remedy="ctrl+r asks again")
-        if not row.resume_path:
-            raise ConfigProblem(
-                "this server cannot resume a stream",
-                remedy="ctrl+r asks again, as a new attempt; this one is kept",
-            )
+        if row.state in UNFINISHED:
+            raise ConfigProblem("this stream goes on already", remedy="wait for its end")
+        if rung_after(row) not in KEPT:
+            return await self._continue(row)
         if not await self.journal.reopen(stream_id):
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
         return await self._resume(await self.journal.stream(stream_id))
+
+    async def _continue(self, row: StreamRow) -> Live:
+        way = await self._way(row.profile)
+        found = await going_on(self.journal, self.clients, self.live, row, way)
+        live, pump = await self._begin(
+            way,
+            found.continuation.call,
+            row.model,
+            conversation_id=row.conversation_id,
+            parent_id=found.parent_id,
+            text=None,
+        )
+        pump.note(
+            MarkName.CONTINUED,
+            text=found.partial,
+            trim=found.continuation.trim,
+            how=found.continuation.how,
+        )
+        pump.start(self._submitted(pump))
+        return live
 
     def stop(self, live: Live) -> None:
         """End the generation. (Closing a tab does not: streams are the hub's.)"""
         if pump := self._pumps.get(live.stream_id):
             pump.tell(Stopped())
 
+    def detach(self, live: Live) -> bool:
+        """Leave the generation to the server; False if it would end with our connection."""
+        pump = self._pumps.get(live.stream_id)
+        if pump is not None and live.kept:
+            pump.tell(Detached())
+        return pump is not None and live.kept
+
     def wake(self, live: Live) -> None:
         """Try again now instead of waiting."""
         if pump := self._pumps.get(live.stream_id):
             pump.tell(Woken())
 
+    def wake_all(self, why: str) -> None:
+        """This machine slept, or its network changed: look at once whether connections live."""
+        for pump in tuple(self._pumps.values()):
+            pump.wake(why)
+
+    async def take_over(self, live: Live) -> bool:
+        """Take a stream from the living process that reads it, which then follows us."""
+        row = await self.journal.stream(live.stream_id)
+        if row.state not in UNFINISHED or not live.followed:
+            return False
+        if (following := self._following.pop(live.stream_id, None)) is not None:
+            following.cancel()
+        if not await self.journal.adopt(row.id, row.lease):
+            self._following[row.id] = self._start(self._keep_following(live))
+            return False
+        live.followed = False
+        await self._resume(row, live)
+        return True
+
     async def subscribe(self, live: Live, after: int = 0) -> AsyncIterator[Frame]:
         """The stream's frames from the journal, then those that come, until its end; frames that
         the journal refuses for now come from memory."""
-        while True:
-            version = live.version
-            over = live.ended.is_set() or (live.outcome is not None and live.unsaved is not None)
-            rows = await self.journal.frames(live.stream_id, after, _PAGE)
-            pump = self._pumps.get(live.stream_id)
-            held = pump.unsaved(after) if pump and not rows else []
-            for frame in held or [frame for _, frame in rows]:
-                after += 1
-                yield frame
-            if rows or held:
-                continue
-            if over:  # as it was before we looked: frames may have come since
-                return
-            await live.change(version)
+        async for frame in subscribe(self.journal, live, self._unsaved, after):
+            yield frame
+
+    def _unsaved(self, live: Live, after: int) -> list[Frame]:
+        pump = self._pumps.get(live.stream_id)
+        return pump.unsaved(after) if pump else []
 
     async def close(self) -> None:
         """Save what has arrived and let go. Streams that can resume go on at the next start."""
@@ -174,13 +262,16 @@ class Hub:
             row.call,
             way.dialect,
             idempotency_key=row.idempotency_key,
+            relay=way.profile.relay,
             may_resume=way.profile.resume != "off",
         )
+        live.policy = way.profile.resume
         pump = Pump(
             live,
             out,
             self.journal,
             self.clients,
+            self._slots,
             fork=lambda live: self._start(self._fork(live, way)),
             dispossessed=lambda live: self._start(self._hand_over(live, row)),
         )
@@ -194,31 +285,32 @@ class Hub:
             row.message_id,
             profile=row.profile,
             model=row.model,
-            fold=Fold(dialect(row.dialect).decoder()),
+            fold=Fold(row.codec.decoder()),
         )
-        live.resume_path, live.remote_id = row.resume_path, row.remote_id
+        live.handle, live.continues = row.handle, continues(row)
         self._lives[row.id] = live
         return live
 
     async def _resume(self, row: StreamRow, live: Live | None = None) -> Live:
         """Fold what the journal holds, then go on from its cursor."""
         live = live or self._live(row)
-        live.resume_path, live.remote_id = row.resume_path, row.remote_id
+        live.handle = row.handle
         await catch_up(self.journal, live)
         try:
             way = await self._way(row.profile)
         except Problem as problem:
             await self._settle_cut(live, problem)
             return live
+        pump = self._open(live, row, way)
         first = take_up(
-            rung=rung_of(live) if way.profile.resume != "off" else Rung.NONE,
+            rung=live.shown,
             idempotent=bool(row.idempotency_key) and row.rung != Rung.NONE,
-            stoppable=bool(cancel_path(live)),
+            stoppable=pump.out.cancel(live) is not None,
+            fetchable=pump.out.poll(live) is not None,
             stopping=row.state == STOPPING,
             verdict=live.fold.reply.verdict,
             opened=len(live.history) > 0,
         )
-        pump = self._open(live, row, way)
         last = live.latest
         if last is not None and live.fold.reply.verdict is None and not live.fold.away:
             pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
@@ -249,44 +341,23 @@ class Hub:
         """The server sends another answer than the one we hold: it becomes the next attempt."""
         await old.ended.wait()
         try:
-            row = await self._sibling(old)
+            row = await sibling(self.journal, old)
         except JournalProblem as problem:
             old.problem = problem
             old.changed()
             return
         live = self._live(row)
-        first = take_up(rung=Rung.REPLAY, stoppable=bool(cancel_path(live)), forked=True)
-        self._open(live, row, way).start(first)
+        pump = self._open(live, row, way)
+        stoppable = pump.out.cancel(live) is not None
+        pump.start(take_up(rung=Rung.REPLAY, stoppable=stoppable, forked=True))
         old.changed()
-
-    async def _sibling(self, old: Live) -> StreamRow:
-        row = await self.journal.stream(old.stream_id)
-        parent = await self.journal.parent(old.message_id)
-        begun = await self.journal.begin(
-            NewStream(
-                conversation_id=old.conversation_id,
-                parent_id=parent,
-                text=None,
-                profile=row.profile,
-                model=row.model,
-                dialect=row.dialect,
-                call=row.call,
-            )
-        )
-        await self.journal.update_stream(
-            begun.stream_id,
-            resume_path=old.resume_path,
-            remote_id=old.remote_id,
-            rung=Rung.REPLAY,
-        )
-        return await self.journal.stream(begun.stream_id)
 
     # Streams that other processes own.
 
     def _follow(self, row: StreamRow) -> Live:
         live = self._live(row)
         live.followed = True
-        self._start(self._keep_following(live))
+        self._following[row.id] = self._start(self._keep_following(live))
         return live
 
     async def _hand_over(self, live: Live, row: StreamRow) -> None:
@@ -294,58 +365,26 @@ class Hub:
         pump = self._pumps.pop(live.stream_id)
         await pump.close()
         if pump.saved_seq != live.seq:
-            live.restart(dialect(row.dialect).decoder())
+            live.restart(row.codec.decoder())
         live.outcome, live.unsaved, live.machine = None, None, Stream()
         live.followed = True
         live.changed()
-        await self._keep_following(live)
+        self._following[live.stream_id] = self._start(self._keep_following(live))
 
     async def _keep_following(self, live: Live) -> None:
-        """Fold another process' frames as it writes them; take over if that process dies."""
-        while not live.ended.is_set():
-            try:
-                row = await follow(self.journal, live)
-                if row.state in UNFINISHED and await self.journal.adopt(row.id, row.lease):
-                    live.followed = False
-                    await self._resume(row, live)
-                    return
-            except NotFound as problem:
-                live.problem = problem
-                live.close(Settle(EndState.STOPPED, "the conversation was deleted"))
-                live.ended.set()
-                live.changed()
-            except JournalProblem:
-                await asyncio.sleep(_RETRY)
-
-    async def _prompt(self, question: Question) -> Prompt:
-        turns: list[Turn] = []
-        system = question.system
-        if question.conversation_id:
-            system = (await self.journal.conversation(question.conversation_id)).system
-        if system:
-            turns.append(Turn(Role.SYSTEM, system))
-        if question.conversation_id and question.parent_id:
-            path = await self.journal.path(question.conversation_id, question.parent_id)
-            turns += [self._turn(row) for row in path]
-        if question.text is not None:
-            turns.append(Turn(Role.USER, question.text))
-        profile = question.profile
-        return Prompt(history(turns), profile.model, profile.params)
-
-    def _turn(self, row: MessageRow) -> Turn:
-        """A message as it is sent: the answer's text, and of thinking only what is sealed."""
-        live = self.live(row.id)
-        if live is None:
-            return Turn(Role(row.role), row.text, tuple(row.thoughts))
-        reply = live.fold.reply
-        return Turn(Role.ASSISTANT, reply.answer, tuple(reply.thoughts))
+        """Follow another process' stream; take it over if that process dies."""
+        row = await keep_following(self.journal, live)
+        if row is not None:
+            live.followed = False
+            await self._resume(row, live)
 
     # Housekeeping.
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _beat(self) -> None:
         beats = 0
@@ -357,5 +396,12 @@ class Hub:
             if beats % HEARTBEAT == 0:
                 try:
                     await self.journal.beat()
+                    await self._notice_take_overs()
                 except JournalProblem:
                     pass
+
+    async def _notice_take_overs(self) -> None:
+        """A stream that brings nothing does not show that another process reads it now."""
+        for row in await self.journal.foreign():
+            if pump := self._pumps.get(row.id):
+                pump.let_go()

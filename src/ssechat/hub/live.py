@@ -10,7 +10,8 @@ from ssechat.core.dialects import Decoder
 from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame
-from ssechat.core.resume import Settle, Stream
+from ssechat.core.resume import KEPT, Rung, Settle, Stream
+from ssechat.core.schemes import Handle, rung
 from ssechat.core.splice import History
 
 
@@ -18,7 +19,9 @@ class Live:
     """One stream of this process. Only its pump (or follower) changes it; everybody may look.
 
     `cursor` is the last committed event id, `seq` the number of the last frame folded,
-    which is `latest`. `due` is when the machine tries again (monotonic), if
+    which is `latest`. `handle` is how to get back to it at its server; `policy` is the profile's
+    `resume`; `continues`: the API has a form for a new request that goes on from a partial answer.
+    `due` is when the machine tries again (monotonic), if
     it waits. `unsaved` is why the journal cannot be written at present, if it cannot.
     """
 
@@ -41,8 +44,9 @@ class Live:
         self.history = History()
         self.machine = Stream()
         self.seq = 0
-        self.resume_path = ""
-        self.remote_id = ""
+        self.handle = Handle()
+        self.policy = "auto"
+        self.continues = False
         self.due: float | None = None
         self.unsaved: Problem | None = None
         self.outcome: Settle | None = None
@@ -57,6 +61,22 @@ class Live:
     @property
     def cursor(self) -> str:
         return self.fold.last_id
+
+    @property
+    def shown(self) -> Rung:
+        """The rung that the server has shown, as far as the user lets us use it."""
+        return rung(self.handle, self.cursor, self.policy)
+
+    @property
+    def rung(self) -> Rung:
+        """How the stream would go on if it were cut now."""
+        best = Rung.FETCH if self.machine.rung is Rung.FETCH else self.shown
+        return Rung.CONTINUE if best is Rung.NONE and self.continues else best
+
+    @property
+    def kept(self) -> bool:
+        """Whether the server goes on without us, so that leaving it costs nothing."""
+        return self.rung in KEPT
 
     @property
     def stopping(self) -> bool:

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ssechat.core.conversation import Call
-from ssechat.core.errors import JournalProblem, Problem
+from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import (
+    RECEIVING,
+    STREAMS,
     Action,
     Arrived,
     AskStop,
@@ -24,23 +25,30 @@ from ssechat.core.resume import (
     Happening,
     Judged,
     Linger,
+    Poll,
+    Polled,
     Quiet,
     Settle,
     State,
     Step,
     Wait,
+    Woken,
     step,
 )
+from ssechat.hub.asking import ask_for_object, ask_to_stop
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
-from ssechat.hub.reader import Outgoing, Reader, cancel_path, rung_of
+from ssechat.hub.outgoing import Outgoing
+from ssechat.hub.reader import Reader
 from ssechat.hub.recorder import Recorder
+from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.journal import Journal, LeaseLost
-from ssechat.link import Clients, Connection, fetch
+from ssechat.link import Clients, Connection
 
 _RETRY = 1.0  # s
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
+_STOP_TIME = 0.5  # s that a stop waits to be written down before it is asked for
 
 
 class Pump:
@@ -56,19 +64,21 @@ class Pump:
         out: Outgoing,
         journal: Journal,
         clients: Clients,
+        slots: ResumeSlots,
         *,
-        fork: Callable[[Live], None],
-        dispossessed: Callable[[Live], None],
+        fork: Callable[[Live], object],
+        dispossessed: Callable[[Live], object],
     ) -> None:
         self.live = live
-        self._out = out
+        self.out = out
         self._journal = journal
         self._clients = clients
         self._fork = fork
         self._dispossessed = dispossessed
         self._ours = True
         self._closing = asyncio.Event()
-        self._resume_saved = bool(live.resume_path)
+        self._slots = slots.of(out.target.where)
+        self._handle_saved = live.handle if live.handle.known else None
         self._recorder = Recorder(
             journal,
             live.stream_id,
@@ -82,7 +92,7 @@ class Pump:
         self._reader: Reader | None = None
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._refetched: set[str] = set()
 
     @property
@@ -115,6 +125,16 @@ class Pump:
         if self._connection is not None:
             self.tell(Quiet(self._connection.quiet))
 
+    def wake(self, why: str) -> None:
+        """This machine slept, or the network changed: a connection may be dead unawares."""
+        if self.live.machine.state in RECEIVING and self.live.shown in STREAMS:
+            self.note(MarkName.LOST, why=why)
+        self.tell(Woken())
+
+    def let_go(self) -> None:
+        """Another process owns the stream now."""
+        self._dispossess()
+
     async def close(self) -> None:
         """Let go of the stream without ending it. What has arrived is saved."""
         self._drop()
@@ -143,6 +163,8 @@ class Pump:
         match action:
             case Connect():
                 self._connect(action)
+            case Poll():
+                self._reading = self._spawn(self._poll())
             case Wait(floor, spread):
                 roll = random.random()
                 self._arm(max(floor * (1 + roll / 4), spread * roll))
@@ -160,18 +182,19 @@ class Pump:
     def _connect(self, how: Connect) -> None:
         reader = Reader(
             self.live,
-            self._out,
+            self.out,
             self._recorder,
             self._clients,
             tell=lambda happening: None if reader.over else self.tell(happening),
             note=lambda name, **data: None if reader.over else self.note(name, **data),
             opened=self._opened,
             refetched=self._refetched,
+            slot=Slot(self._slots if how.resume else None),
         )
         self._reader = reader
         self._reading = self._spawn(reader.run(how))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -192,51 +215,70 @@ class Pump:
         self._connection = None
         reader, self._reader = self._reader, None
         reading, self._reading = self._reading, None
-        if reader is not None and reading is not None:
+        if reader is not None:
             reader.over = True
-            if self.live.machine.verdict is None:
-                reading.cancel()
-            else:
-                asyncio.get_running_loop().call_later(_DRAIN, reading.cancel)
+        if reading is None or reading is asyncio.current_task():
+            return
+        if self.live.machine.verdict is None or reader is None:
+            reading.cancel()
+        else:
+            asyncio.get_running_loop().call_later(_DRAIN, reading.cancel)
 
     def _opened(self, connection: Connection) -> None:
         live = self.live
         live.problem = None
         self._connection = connection
-        if connection.location and self._out.may_resume and not live.resume_path:
-            live.resume_path, live.remote_id = connection.location, connection.remote_id
-        self._spawn(self._save_resume())
+        if not live.handle.known:
+            live.handle = self.out.promised(connection)
+        if self._handle_saved != live.handle:
+            self._spawn(self._save_handle())
 
-    async def _save_resume(self) -> None:
-        """Write down where the stream can be continued, or that it cannot be; try until the
-        journal takes it."""
-        while not await self._written(self._update_resume()):
+    async def _save_handle(self) -> None:
+        """Write down how one gets back to the stream, or that one cannot; try until the journal
+        takes it."""
+        while not await self._written(self._update_handle()):
             if await self._closes():
                 return
 
-    async def _update_resume(self) -> None:
-        live = self.live
-        if not self._resume_saved:
-            await self._journal.update_stream(
-                live.stream_id,
-                resume_path=live.resume_path,
-                remote_id=live.remote_id,
-                rung=rung_of(live),
-            )
-            self._resume_saved = True
+    async def _update_handle(self) -> None:
+        live, handle = self.live, self.live.handle
+        await self._journal.update_stream(
+            live.stream_id,
+            scheme=handle.scheme,
+            resume_path=handle.path,
+            remote_id=handle.id,
+            rung=live.shown,
+        )
+        self._handle_saved = handle
 
     def _recorded(self, frames: list[Frame]) -> None:
         """Frames were committed: fold them, then tell the machine what they are."""
         before = self.live.fold.reply.verdict
         self.live.take(frames)
+        self._look_for_handle()
         events = sum(frame.kind is FrameKind.EVENT for frame in frames)
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
         if events or retry is not None:
             floor = None if retry is None else retry / 1000
-            self.tell(Arrived(events, rung=rung_of(self.live), floor=floor))
+            self.tell(
+                Arrived(
+                    events,
+                    rung=self.live.shown,
+                    floor=floor,
+                    stoppable=self.out.cancel(self.live) is not None,
+                    fetchable=self.out.poll(self.live) is not None,
+                )
+            )
         verdict = self.live.fold.reply.verdict
         if verdict is not None and verdict is not before:
             self.tell(Judged(verdict))
+
+    def _look_for_handle(self) -> None:
+        """Some APIs say in an event, not in a header, that they keep the answer."""
+        live = self.live
+        if live.handle.scheme in ("", "nothing", "again") and (found := self.out.kept(live)).known:
+            live.handle = found
+            self._spawn(self._save_handle())
 
     async def _closes(self) -> bool:
         """Wait before the next try to write; whether there is to be none."""
@@ -270,18 +312,45 @@ class Pump:
             self._dispossessed(self.live)
 
     async def _ask_stop(self) -> None:
-        """Write down that we stop, then ask the server."""
-        live = self.live
-        await self._written(self._journal.update_stream(live.stream_id, state="stopping"))
-        headers = {"Content-Type": "application/json"}
-        try:
-            call = Call("POST", cancel_path(live), headers, b"{}")
-            status, _ = await fetch(self._clients, self._out.target, call)
-        except Problem as problem:
-            self.tell(Confirmed(problem.title))
+        """Write down that we stop, drop the connection, and ask the server, if it can be asked."""
+        live, out = self.live, self.out
+        await self._write_stopping()
+        closed = self._reader is not None
+        self._drop()
+        stoppable = out.cancel(live) is not None
+        if stoppable and out.guesses(live):
+            self._spawn(ask_to_stop(self._clients, out, live))
+            stoppable = False
+        if not stoppable:
+            note = "by closing the connection" if closed else ""
+            if live.machine.promised and closed:
+                note = "the server had not named the answer, and may go on with it"
+            self.tell(Confirmed(note=note))
             return
-        agreed = 200 <= status < 300 or status in (404, 409, 410)
-        self.tell(Confirmed("" if agreed else f"status {status}"))
+        why = await ask_to_stop(self._clients, out, live)
+        if not why and out.poll(live) is not None:
+            # The end may have come before the stop: then the answer is whole.
+            await self._take_object(await ask_for_object(self._clients, out, live))
+        self.tell(Confirmed(why))
+
+    async def _write_stopping(self) -> None:
+        """A locked journal does not hold up a stop."""
+        writing = self._spawn(self._note_stopping())
+        await asyncio.wait({writing}, timeout=_STOP_TIME)
+
+    async def _note_stopping(self) -> None:
+        await self._written(self._journal.update_stream(self.live.stream_id, state="stopping"))
+
+    async def _poll(self) -> None:
+        found = await ask_for_object(self._clients, self.out, self.live)
+        await self._take_object(found)
+        self.tell(Polled(done=True) if isinstance(found, str) else found)
+
+    async def _take_object(self, found: str | Happening) -> None:
+        """Journal the final object, if one came; folded, it tells the machine the end."""
+        if isinstance(found, str):
+            self.note(MarkName.FETCHED, body=found)
+            await self._recorder.idle()
 
     async def _settle(self, settle: Settle) -> None:
         """Write the end, once all that arrived is folded; try until the journal takes it."""
@@ -301,6 +370,7 @@ class Pump:
             pass  # the frames stay as they are; nothing depends on it
 
     async def _write_end(self, settle: Settle) -> None:
-        """The end and, if that is still to be done, where the stream can be continued."""
-        await self._update_resume()
+        """The end and, if that is still to be done, how one gets back to the stream."""
+        if self._handle_saved != self.live.handle:
+            await self._update_handle()
         await self._journal.settle(self.live.stream_id, outcome(self.live, settle))

@@ -7,38 +7,31 @@ from contextlib import aclosing
 
 import msgspec
 
-from ssechat.core.conversation import Call
-from ssechat.core.dialects import Dialect
 from ssechat.core.errors import LinkProblem, Problem
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import (
     Connect,
     Differed,
+    Gapped,
     Happening,
     Lost,
     Opened,
     Refused,
-    Rung,
     Sent,
     State,
     Unreached,
 )
-from ssechat.core.splice import Finding, Splice
+from ssechat.core.schemes import SCHEMES
+from ssechat.core.splice import Finding, Ordering, Splice
 from ssechat.hub.live import Live
+from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.recorder import Recorder
-from ssechat.link import Clients, Connection, Target, connect
+from ssechat.hub.slots import Slot
+from ssechat.link import Clients, Connection, connect
 from ssechat.link.connection import sendable
 from ssechat.link.problems import futile
 
-
-class Outgoing(msgspec.Struct, frozen=True):
-    """What a stream sends, and where to. `may_resume` is False where the user switched it off."""
-
-    target: Target
-    call: Call
-    dialect: Dialect
-    idempotency_key: str = ""
-    may_resume: bool = True
+_NO_END = "the server closed the stream before its end"
 
 
 class Reader:
@@ -58,6 +51,7 @@ class Reader:
         note: Callable[..., None],
         opened: Callable[[Connection], None],
         refetched: set[str],
+        slot: Slot,
     ) -> None:
         self._live = live
         self._out = out
@@ -67,53 +61,61 @@ class Reader:
         self._note = note
         self._on_open = opened
         self._refetched = refetched
+        self._slot = slot
         self._away = False
+        self._numbered = ""
         self.over = False
 
     async def run(self, how: Connect) -> None:
         """Connect, read to the end, and say how it ended."""
-        await self._recorder.idle()
-        happening = await self._attempt(how)
+        try:
+            await self._slot.take()
+            await self._recorder.idle()
+            happening = await self._attempt(how)
+        finally:
+            self._slot.give()
         await self._recorder.idle()
         if isinstance(happening, Lost) and self._live.machine.verdict is None:
             self._note(MarkName.LOST, why=happening.why)
         self._tell(happening)
 
     async def _attempt(self, how: Connect) -> Happening:
-        cursor = self._live.cursor if how.resume and not how.from_start else ""
+        live, dialect = self._live, self._out.dialect
+        ordering = self._out.ordering(live)
+        cursor = live.cursor if how.resume and not how.from_start else ""
         cursor = cursor if sendable(cursor) else ""
+        in_header = how.resume and SCHEMES[live.handle.scheme].in_header
+        self._numbered = cursor
         try:
             async with connect(
                 self._clients,
                 self._out.target,
-                self._call(how),
+                self._out.request(live, how, cursor),
                 on_sent=self._sent,
-                error_text=self._out.dialect.error_text,
-                last_event_id=cursor,
-                end_mark=self._out.dialect.END_MARK,
+                error_text=dialect.error_text,
+                last_event_id=cursor if in_header else "",
+                end_mark=dialect.END_MARK,
+                framing=dialect.FRAMING,
+                offset=int(cursor or 0) if ordering is Ordering.OFFSET else 0,
             ) as connection:
                 self._on_open(connection)
-                self._tell(Opened(rung_of(self._live), stoppable=bool(cancel_path(self._live))))
-                self._away = self._live.fold.away
-                ordered = bool(self._live.remote_id)
-                splice = Splice(self._live.history, cursor, ordered=ordered)
+                cancel, poll = self._out.cancel(live), self._out.poll(live)
+                opened = Opened(live.shown, stoppable=bool(cancel), fetchable=bool(poll))
+                self._tell(opened)
+                self._slot.give()
+                self._away = live.fold.away
+                splice = Splice(live.history, cursor, ordering=self._out.ordering(live))
                 async with aclosing(connection.frames()) as arriving:
                     await self._read(arriving, splice)
         except LinkProblem as problem:
-            self._live.problem = problem
-            return _happening(problem)
+            live.problem = problem
+            return happening_of(problem)
         except Problem as problem:
-            self._live.problem = problem
+            live.problem = problem
             return Unreached(problem.title, futile=True)
-        return Lost("the server closed the stream before its end")
-
-    def _call(self, how: Connect) -> Call:
-        if how.resume:
-            return Call("GET", self._live.resume_path, {})
-        if not self._out.idempotency_key:
-            return self._out.call
-        headers = self._out.call.headers | {"Idempotency-Key": self._out.idempotency_key}
-        return msgspec.structs.replace(self._out.call, headers=headers)
+        if getattr(dialect, "ENDS_AT_EOF", False) and not self.over:
+            self._note(MarkName.EOF)
+        return Lost(getattr(dialect, "CUT_NOTE", "") or _NO_END)
 
     def _sent(self) -> None:
         if self._live.machine.state is State.SUBMITTING:
@@ -123,11 +125,27 @@ class Reader:
     async def _read(self, arriving: AsyncIterator[list[Frame]], splice: Splice) -> None:
         async for frames in arriving:
             if not self.over:
-                self._sift(splice, frames)
+                self._sift(splice, [self._named(frame) for frame in frames])
                 await self._recorder.room()
 
+    def _named(self, frame: Frame) -> Frame:
+        """The frame under the name that its scheme or dialect gives to it, if there is one."""
+        if frame.kind is not FrameKind.EVENT:
+            return frame
+        if self._out.ordering(self._live) is Ordering.OFFSET:
+            name = str(frame.end)
+        else:
+            name = self._out.dialect.event_id(frame)
+        if name:
+            self._numbered = name
+            return msgspec.structs.replace(frame, id=name, own_id=True)
+        if self._numbered and not frame.id:
+            return msgspec.structs.replace(frame, id=self._numbered)
+        return frame
+
     def _sift(self, splice: Splice, frames: list[Frame]) -> None:
-        """Record what is new. A gap is asked for again once, then marked."""
+        """Record what is new. A gap is asked for again once; then the final object, if there is
+        one, tells what is missing; else it is marked."""
         while frames:
             new, broken, frames = splice.sift(frames)
             if self._away and any(frame.kind is FrameKind.EVENT for frame in new):
@@ -138,31 +156,25 @@ class Reader:
             if broken is Finding.DIFFERS:
                 self._tell(Differed())
                 return
-            if broken is Finding.GAP:
-                self._gap(splice, frames[0])
+            if broken is Finding.GAP and self._gap(splice, frames[0]):
+                return
 
-    def _gap(self, splice: Splice, frame: Frame) -> None:
+    def _gap(self, splice: Splice, frame: Frame) -> bool:
+        """Whether reading ends here. Raises LinkProblem to be connected anew."""
         if frame.id not in self._refetched:
             self._refetched.add(frame.id)
             raise LinkProblem("the server skipped some events", kind="lost")
+        if self._live.machine.fetchable:
+            self._note(MarkName.LOST, why="the server skipped some events")
+            self._tell(Gapped())
+            return True
         self._note(MarkName.GAP, **{"from": self._live.cursor, "to": frame.id})
         splice.accept(frame)
+        return False
 
 
-def rung_of(live: Live) -> Rung:
-    """What the server has shown so far of how the stream can continue."""
-    if not live.resume_path:
-        return Rung.NONE
-    return Rung.EXACT if live.cursor or live.remote_id else Rung.REPLAY
-
-
-def cancel_path(live: Live) -> str:
-    """Where a server that names its streams as our relay does is told to stop; or ""."""
-    path, _, last = live.resume_path.partition("?")[0].rpartition("/")
-    return f"{path}/cancel" if live.remote_id and last == "events" else ""
-
-
-def _happening(problem: LinkProblem) -> Happening:
+def happening_of(problem: LinkProblem) -> Happening:
+    """What a failed connection means to the machine."""
     match problem.kind:
         case "connect":
             return Unreached(problem.title, futile=futile(problem))

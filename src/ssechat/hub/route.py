@@ -23,7 +23,7 @@ class Route(msgspec.Struct, frozen=True):
 
 async def route(profile: Profile) -> Route:
     """Resolve the profile's key, off the event loop. KeyProblem or ConfigProblem if it has none."""
-    codec = dialect(profile.dialect)
+    codec = dialect(profile.dialect, profile.options)
     secret = await asyncio.to_thread(keys.resolve, profile, os.environ)
     times = profile.timeouts
     target = Target(

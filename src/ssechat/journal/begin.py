@@ -16,6 +16,7 @@ from ssechat.journal.rows import (
     new_id,
     outcome_values,
     storables,
+    to_json,
 )
 
 TITLE_LENGTH = 80  # characters
@@ -120,6 +121,8 @@ def _stream(
         "remote_id": "",
         "cursor": "",
         "rung": "",
+        "scheme": "",
+        "options": to_json(new.options).decode() if new.options else "",
         "state": LIVE,
         "note": "",
         "created": now,

@@ -134,7 +134,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def handle(self) -> Handle:
         """How to get back to it at its server."""
-        known = self.resume_path or self.remote_id or self.scheme == "again"
+        known = self.resume_path or self.remote_id or self.scheme in ("again", "nothing")
         return Handle(self.scheme, self.resume_path, self.remote_id) if known else Handle()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -63,11 +64,16 @@ class Clients:
 def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.AsyncClient:
     """A client that reads no environment, keeps no cookies and follows no redirects."""
     try:
-        return httpx.AsyncClient(
+        transport = httpx.AsyncHTTPTransport(
             verify=context,
             proxy=proxy.made(context) if proxy else None,
             http2=http2,
             limits=_LIMITS,
+            trust_env=False,
+            socket_options=_keepalive(),
+        )
+        return httpx.AsyncClient(
+            transport=transport,
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -81,6 +87,20 @@ def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.A
             f"{what} needs a package that is not installed",
             remedy=f"install it with: pip install 'ssechat[{extra}]'",
         ) from None
+
+
+def _keepalive() -> list[tuple[int, int, int]]:
+    """Have the system ask a silent peer whether it lives: one that vanished (sleep, another
+    network) is noticed within a minute, also where no keepalives are sent."""
+    wanted = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 4}
+    known = [
+        (getattr(socket, name), value) for name, value in wanted.items() if hasattr(socket, name)
+    ]
+    return [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in known),
+    ]
 
 
 def _ssl_context(ca_file: str) -> ssl.SSLContext:

@@ -6,20 +6,22 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import httpx_sse
 import msgspec
 
 from ssechat.core.conversation import Call
+from ssechat.core.dialects import Framing
 from ssechat.core.frames import Frame
+from ssechat.core.ndjson import NdjsonDecoder
 from ssechat.core.sse import SseDecoder
 from ssechat.link import problems
 from ssechat.link.client import Clients
 from ssechat.link.exchange import Exchange, Trace
 from ssechat.link.proxy import proxy_for
-from ssechat.link.refusal import is_stream, refusal
+from ssechat.link.refusal import is_stream, refusal, retry_after
 from ssechat.link.target import Redactor, Target, same_origin
 from ssechat.link.watchdog import Watchdog
 
@@ -34,8 +36,19 @@ _DIALS = 3  # to a proxy, through it, and TLS: each may take the profile's `conn
 _REMOTE_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
+class FrameDecoder(Protocol):
+    """Bytes to frames: `core.sse` or `core.ndjson`."""
+
+    retry: int | None
+
+    def feed(self, chunk: bytes, wall: float = ..., mono: float = ...) -> list[Frame]: ...
+
+    def close(self, wall: float = ..., mono: float = ...) -> list[Frame]: ...
+
+
 class Connection:
-    """An open stream. `location` is the same-origin path to continue at, `remote_id` its name.
+    """An open stream. `location` is the same-origin path to continue at, `remote_id` its name,
+    `server` what the server calls itself.
 
     `opened` is when the headers came, in monotonic seconds.
     """
@@ -44,7 +57,7 @@ class Connection:
         self,
         exchange: Exchange,
         response: httpx.Response,
-        decoder: SseDecoder,
+        decoder: FrameDecoder,
         watchdog: Watchdog,
         redact: Redactor,
     ) -> None:
@@ -52,6 +65,7 @@ class Connection:
         self.location = location if location == redact(location) else ""
         name = response.headers.get("ssechat-stream-id", "")
         self.remote_id = name if _REMOTE_ID.fullmatch(name) and name == redact(name) else ""
+        self.server = redact(response.headers.get("server", ""))
         self._redact = redact
         self.opened = exchange.opened
         self._exchange = exchange
@@ -101,9 +115,11 @@ async def connect(
     error_text: Callable[[bytes], str],
     last_event_id: str = "",
     end_mark: str = "",
+    framing: Framing = Framing.SSE,
+    offset: int = 0,
 ) -> AsyncIterator[Connection]:
     """Send `call` and yield the open stream. LinkProblem if none comes, ConfigProblem if it cannot
-    even be tried.
+    even be tried. `offset` is where in the whole body the answer begins, in bytes.
 
     Leaving the block closes the connection at once, which is all that a server without another
     way to stop ever hears. `on_sent` is called when the whole request has left.
@@ -120,21 +136,38 @@ async def connect(
 
     async with Exchange(opening, on_sent) as exchange:
         response = await _head(exchange, target, target.headers_time)
-        if not is_stream(response):
+        if not is_stream(response, framing):
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
             problem = refusal(response, redact.body(body), error_text)
             problem.title, problem.detail = redact(problem.title), redact(problem.detail)
             raise problem
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
-        decoder = SseDecoder(last_event_id=last_event_id, end_mark=end_mark)
+        made = SseDecoder if framing is Framing.SSE else NdjsonDecoder
+        decoder = made(last_event_id=last_event_id, end_mark=end_mark, offset=offset)
         try:
             yield Connection(exchange, response, decoder, watchdog, redact)
         finally:
             watchdog.stop()
 
 
-async def fetch(clients: Clients, target: Target, call: Call) -> tuple[int, bytes]:
-    """One short request: status and a bounded body. LinkProblem if there is no answer."""
+class Answer(NamedTuple):
+    """A short answer. `retry_after` in seconds, if the server names a time."""
+
+    status: int
+    body: bytes
+    retry_after: float | None = None
+
+
+async def fetch(
+    clients: Clients,
+    target: Target,
+    call: Call,
+    *,
+    limit: int = ANSWER_LIMIT,
+    seconds: float = BODY_TIME,
+) -> Answer:
+    """One short request: its answer, of whose body at most `limit` bytes are read. Headers and body
+    may take `seconds` each. LinkProblem if there is no answer."""
 
     @asynccontextmanager
     async def opening(trace: Trace) -> AsyncIterator[httpx.Response]:
@@ -144,9 +177,10 @@ async def fetch(clients: Clients, target: Target, call: Call) -> tuple[int, byte
                 yield response
 
     async with Exchange(opening) as exchange:
-        response = await _head(exchange, target, BODY_TIME)
-        body = await exchange.beginning(ANSWER_LIMIT, BODY_TIME)
-        return response.status_code, target.redactor.body(body)
+        response = await _head(exchange, target, seconds)
+        body = await exchange.beginning(limit, seconds)
+        asked = retry_after(response.headers.get("retry-after", ""))
+        return Answer(response.status_code, target.redactor.body(body), asked)
 
 
 def sendable(event_id: str) -> bool:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from ssechat.core.dialects import Framing
 from ssechat.core.errors import LinkProblem
 from ssechat.link.excerpt import clip, excerpt
 from ssechat.link.problems import PROXY_LOGIN
@@ -29,11 +30,17 @@ REMEDIES = {
 _NAMES = {"text/html": "an HTML page", "application/json": "a JSON body", "": "no content type"}
 
 
-def is_stream(response: httpx.Response) -> bool:
-    """Whether this is an event stream that came as it was asked for."""
+_MEDIA = {
+    Framing.SSE: ("text/event-stream",),
+    Framing.NDJSON: ("application/x-ndjson", "application/ndjson", "application/jsonl"),
+}
+
+
+def is_stream(response: httpx.Response, framing: Framing) -> bool:
+    """Whether this is a stream that came as it was asked for."""
     return (
         response.status_code == 200
-        and _media_type(response) == "text/event-stream"
+        and _media_type(response) in _MEDIA[framing]
         and not _encoding(response)
     )
 

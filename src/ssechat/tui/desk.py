@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from ssechat.core.deltas import EndState
 from ssechat.core.errors import Problem
-from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
 from ssechat.hub import Question
-from ssechat.hub.reader import rung_of
 from ssechat.journal import TabRow
 from ssechat.profiles import Choice
 from ssechat.session import Session
@@ -24,7 +23,17 @@ Say = Callable[[str, Severity], None]
 """Tell the user something."""
 
 _OUTGOING = "outgoing"
+_RESUMABLE = frozenset(
+    {EndState.CUT, EndState.FAILED, EndState.EXPIRED, EndState.STOPPED, EndState.LENGTH}
+)
 STILL_COMING = "an answer is still coming; your draft is kept (escape stops it)"
+
+
+def _left_running(tab: Tab) -> str:
+    """What becomes of the answer of a tab that is closed."""
+    if tab.live is not None and tab.live.kept:
+        return "the answer goes on without the tab, and if you quit; F2 opens it again"
+    return "the answer goes on without the tab while ssechat runs; F2 opens it again"
 
 
 class Desk:
@@ -110,7 +119,7 @@ class Desk:
         """Close the active tab. Its stream goes on; the last tab becomes an empty one."""
         tab = self.tabs.pop(self.active)
         if tab.busy:
-            self._say("the answer goes on without the tab; F2 opens it again", "information")
+            self._say(_left_running(tab), "information")
         tab.release()
         if not self.tabs:
             self.tabs.append(Tab(tab.profile))
@@ -195,24 +204,38 @@ class Desk:
         if tab.live is None or not tab.running:
             return False
         if tab.live.followed:
-            self._say("this answer is read by another window; stop it there", "warning")
+            self._say("another window reads this answer; F6 takes it over", "warning")
         else:
             self.session.hub.stop(tab.live)
         return True
 
     async def resume(self, tab: Tab) -> None:
-        """Try at once if it waits to reconnect; go on with an answer that was cut."""
-        if tab.live is not None and tab.running:
-            self.session.hub.wake(tab.live)
+        """Try at once if it waits; take over what another window reads; go on with an answer that
+        ended too early, on its stream or by a new request."""
+        live = tab.live
+        if live is not None and tab.running:
+            if live.followed and await self.session.hub.take_over(live):
+                self._say("this window reads the answer now", "information")
+            self.session.hub.wake(live)
             return
         leaf = tab.leaf
-        state = tab.live.outcome.end if tab.live and tab.live.outcome else leaf and leaf.state
-        if leaf is None or leaf.stream_id is None or state not in ("cut", "failed"):
+        state = live.outcome.end if live and live.outcome else leaf and leaf.state
+        if leaf is None or leaf.stream_id is None or state not in _RESUMABLE:
             self._say("there is no cut answer to resume here", "information")
             return
         await self.session.hub.resume(leaf.stream_id)
         await self._load(tab, leaf.conversation_id)
         self._changed(tab)
+
+    def detach(self, tab: Tab) -> None:
+        """Leave the answer to the server; F6 fetches it later."""
+        live = tab.live
+        if live is None or not tab.running or live.followed:
+            self._say("there is no answer to detach from", "information")
+        elif self.session.hub.detach(live):
+            self._say("detached: the server goes on; F6 fetches the rest", "information")
+        else:
+            self._say("this answer would end with our connection; escape stops it", "warning")
 
     def choose(self, profile: Profile) -> None:
         """`profile` answers in this tab from now on, and in new ones."""
@@ -233,7 +256,7 @@ class Desk:
         lives = [live for live in self.session.hub.lives if not live.followed]
         if self.unsaved:
             return "not all could be saved; ctrl+q again writes it to a file and quits"
-        fragile = sum(rung_of(live) is Rung.NONE and live.outcome is None for live in lives)
+        fragile = sum(not live.kept and live.outcome is None for live in lives)
         if fragile:
             what = "an answer is" if fragile == 1 else f"{fragile} answers are"
             return f"{what} still coming and would be cut; ctrl+q again quits and keeps the text"

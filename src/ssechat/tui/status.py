@@ -10,10 +10,9 @@ from rich.cells import cell_len, set_cell_size
 
 from ssechat.core.deltas import EndState
 from ssechat.core.reply import PartKind
-from ssechat.core.resume import Rung, State
+from ssechat.core.resume import KEPT, Rung, State
 from ssechat.core.safe import clean_line
 from ssechat.hub import Live
-from ssechat.hub.reader import rung_of
 from ssechat.journal import MessageRow
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -69,7 +68,7 @@ def state_of(live: Live, now: float | None = None) -> Piece:
     """The state in the words of the design: `live`, `thinking`, `reconnecting (3 s)`, `cut` …"""
     now = time.monotonic() if now is None else now
     if live.outcome is not None:
-        return end_of(live.outcome.end, live.outcome.note, bool(live.resume_path))
+        return end_of(live.outcome.end, live.outcome.note, live.rung)
     match live.machine.state:
         case State.SUBMITTING | State.WAITING if not live.followed:
             return Piece("waiting", Tone.BUSY)
@@ -81,6 +80,8 @@ def state_of(live: Live, now: float | None = None) -> Piece:
             return Piece(f"reconnecting ({left:.0f} s)", Tone.WARN)
         case State.RESUMING | State.REPLAYING:
             return Piece("resuming", Tone.WARN)
+        case State.POLLING:
+            return Piece("polling", Tone.WARN)
         case State.CANCELLING:
             return Piece("stopping", Tone.WARN)
     parts = live.fold.reply.parts
@@ -88,8 +89,8 @@ def state_of(live: Live, now: float | None = None) -> Piece:
     return Piece("thinking" if thinking else "live", Tone.BUSY)
 
 
-def end_of(state: str, note: str, resumable: bool | None = None) -> Piece:
-    """An ended answer. What failed says why at once, what was cut whether it can go on."""
+def end_of(state: str, note: str, rung: Rung | None = None) -> Piece:
+    """An ended answer. What failed says why at once, what was cut whether and how it can go on."""
     try:
         end = EndState(state)
     except ValueError:
@@ -97,9 +98,15 @@ def end_of(state: str, note: str, resumable: bool | None = None) -> Piece:
     word = str(end)
     if end is EndState.FAILED and note:
         word = f"failed: {clean_line(note, 60)}"
-    elif end is EndState.CUT and resumable is not None:
-        word = "cut (F6 resumes)" if resumable else "cut (cannot resume)"
+    elif end in (EndState.CUT, EndState.EXPIRED) and rung is not None:
+        word = f"{word} ({_way_on(rung)})"
     return Piece(word, _ENDS[end])
+
+
+def _way_on(rung: Rung) -> str:
+    if rung in KEPT:
+        return "F6 resumes"
+    return "F6 continues" if rung is Rung.CONTINUE else "cannot resume"
 
 
 def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
@@ -127,15 +134,15 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
 
 
 def _rung(live: Live) -> str:
-    """The rung. That there is none is known once the answer has begun, and stale after its end."""
-    rung = rung_of(live)
+    """The rung. That a cut would be one is known once the answer has begun, and stale after its
+    end."""
     awaited = live.fold.meter.first_byte is None
-    if rung is Rung.NONE and (awaited or live.outcome is not None):
+    if live.rung not in KEPT and (awaited or live.outcome is not None):
         return ""
-    return "none (no resume)" if rung is Rung.NONE else str(rung)
+    return "none (no resume)" if live.rung is Rung.NONE else str(live.rung)
 
 
-def row_pieces(row: MessageRow, resumable: bool | None = None) -> list[Piece]:
+def row_pieces(row: MessageRow, rung: Rung | None = None) -> list[Piece]:
     """The bar of an answer from the journal."""
     figures = _figures(
         ttfb=None if row.ttfb_ms is None else row.ttfb_ms / 1000,
@@ -147,7 +154,7 @@ def row_pieces(row: MessageRow, resumable: bool | None = None) -> list[Piece]:
         rung="",
         resumes=row.resumes,
     )
-    state = end_of(row.state, row.note, resumable)
+    state = end_of(row.state, row.note, rung)
     return [state, Piece(clean_line(row.model, 24), rank=2), *figures]
 
 
@@ -214,7 +221,7 @@ def live_badge(live: Live, now: float | None = None) -> Piece:
     if live.machine.state is State.BACKOFF:
         left = max(0.0, (live.due or 0.0) - (time.monotonic() if now is None else now))
         return Piece(f"⟳ {left:.0f} s", Tone.WARN)
-    if live.machine.state in (State.RESUMING, State.REPLAYING):
+    if live.machine.state in (State.RESUMING, State.REPLAYING, State.POLLING):
         return Piece("⟳", Tone.WARN)
     return Piece("●", state_of(live, now).tone)
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from ssechat.core.deltas import EndState, Verdict
 from ssechat.core.reply import Reply, restore
+from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
 from ssechat.hub import Hub, Live
+from ssechat.hub.continuing import rung_after
 from ssechat.journal import UNFINISHED, ConversationRow, MessageRow
 from ssechat.settings import Profile
 from ssechat.tui.status import (
@@ -25,6 +27,7 @@ from ssechat.tui.transcript.page import Item, NoteItem, Page, ReplyItem, UserIte
 
 NEW_TITLE = "new"
 _WARNINGS = 8
+_OPEN_ENDS = (EndState.CUT, EndState.EXPIRED)
 
 
 class Tab:
@@ -47,7 +50,7 @@ class Tab:
         self.stop_asked = False
         self.moved = False
         self.unread = False
-        self.resumable: bool | None = None
+        self.rung: Rung | None = None
         self._unwatch: Callable[[], None] | None = None
 
     @property
@@ -60,9 +63,9 @@ class Tab:
 
     @property
     def running(self) -> bool:
-        """Whether an answer is on its way."""
+        """Whether an answer is on its way. One that is being stopped holds nobody up."""
         if self.live is not None:
-            return self.live.outcome is None
+            return self.live.outcome is None and not self.live.stopping
         return self.leaf is not None and self.leaf.state in UNFINISHED
 
     @property
@@ -97,7 +100,7 @@ class Tab:
         if self.live is not None:
             return live_pieces(self.live)
         if self.leaf is not None and self.leaf.role == "assistant":
-            return row_pieces(self.leaf, self.resumable)
+            return row_pieces(self.leaf, self.rung)
         return [Piece("ready"), Piece(model, rank=2)]
 
     async def load(self, hub: Hub, conversation_id: str, *, notes: bool = False) -> None:
@@ -118,8 +121,8 @@ class Tab:
         self.live = hub.live(leaf.id) if leaf is not None else None
         if self.live is not None:
             self._unwatch = self.live.watch(self._move)
-        elif leaf is not None and leaf.stream_id is not None and leaf.state == EndState.CUT:
-            self.resumable = bool((await journal.stream(leaf.stream_id)).resume_path)
+        elif leaf is not None and leaf.stream_id is not None and leaf.state in _OPEN_ENDS:
+            self.rung = rung_after(await journal.stream(leaf.stream_id))
 
     def release(self) -> None:
         """Look no longer at a stream. It goes on."""

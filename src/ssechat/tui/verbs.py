@@ -9,10 +9,12 @@ from textual.widgets.text_area import Selection
 
 from ssechat.core.safe import clean
 from ssechat.settings import Profile
+from ssechat.tui import saving
 from ssechat.tui.editor import edit
 from ssechat.tui.export import export_unsaved
 from ssechat.tui.screens.help import Help
 from ssechat.tui.screens.history import History
+from ssechat.tui.screens.media import MediaPicker, What
 from ssechat.tui.screens.models import Models
 from ssechat.tui.screens.palette import Palette
 from ssechat.tui.transcript.slices import ThinkingMode
@@ -88,6 +90,10 @@ async def resume(app: SsechatApp) -> None:
     app.start(_then_show(app, app.desk.resume(app.desk.tab)))
 
 
+async def detach(app: SsechatApp) -> None:
+    app.desk.detach(app.desk.tab)
+
+
 async def _then_show(app: SsechatApp, work: Awaitable[None]) -> None:
     await work
     app.show_tab()
@@ -121,6 +127,31 @@ async def copy(app: SsechatApp) -> None:
 def _copy(app: SsechatApp, text: str) -> None:
     app.copy_to_clipboard(text)
     app.say(f"copied {len(text):,} characters")
+
+
+async def media(app: SsechatApp) -> None:
+    """Open or save an image or sound of this conversation."""
+    tab = app.desk.tab
+    title = tab.conversation.title if tab.conversation else ""
+
+    def chosen(choice: tuple[What, saving.Thing] | None) -> None:
+        if choice is not None:
+            app.start(_take_out(app, *choice, title))
+
+    if found := saving.things(tab.page):
+        await app.push_screen(MediaPicker(found), chosen)
+    else:
+        app.say("there is no image or audio here yet", "warning")
+
+
+async def _take_out(app: SsechatApp, what: What, thing: saving.Thing, title: str) -> None:
+    file = await saving.content(app.session.journal, thing)
+    if what is What.OPEN and file.type.kind is not None and await saving.show(file):
+        app.say("opened in another window")
+        return
+    path = await saving.save(file, title, thing.number)
+    unseen = "nothing here can show it; " if what is What.OPEN else ""
+    app.say(f"{unseen}saved as {path}")
 
 
 async def new_tab(app: SsechatApp) -> None:
@@ -233,8 +264,10 @@ VERBS: dict[str, Verb] = {
     "chat.previous": previous_attempt,
     "chat.next": next_attempt,
     "chat.resume": resume,
+    "chat.detach": detach,
     "chat.edit": edit_draft,
     "chat.copy": copy,
+    "chat.media": media,
     "tab.new": new_tab,
     "tab.close": close_tab,
     "tab.next": next_tab,

@@ -81,8 +81,12 @@ class Dialect(Protocol):
 
 DIALECTS = {
     "anthropic": "anthropic",
+    "gemini": "gemini",
+    "gemini-interactions": "gemini_interactions",
     "ollama": "ollama",
     "openai-chat": "openai_chat",
+    "sse": "sse",
+    "openai-responses": "openai_responses",
 }
 """Names as they stand in config.toml, and their modules here."""
 

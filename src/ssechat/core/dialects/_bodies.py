@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -50,9 +51,10 @@ def models(body: bytes, rows_key: str = "data", name_key: str = "id") -> list[st
     except ValueError:
         return []
     rows = answer if isinstance(answer, list) else sequence(answer, rows_key)
-    names = (string(row, name_key) for row in rows)
-    return list(dict.fromkeys(name for name in names if _usable(name)))
+    return usable(string(row, name_key) for row in rows)
 
 
-def _usable(name: str) -> bool:
-    return 0 < len(name) <= MAX_MODEL_NAME and name.isprintable()
+def usable(names: Iterable[str]) -> list[str]:
+    """The names that can be shown and chosen, in order, each once."""
+    fit = (name for name in names if 0 < len(name) <= MAX_MODEL_NAME and name.isprintable())
+    return list(dict.fromkeys(fit))

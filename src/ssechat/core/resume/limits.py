@@ -21,5 +21,5 @@ BUSY = frozenset({429, 503, 529})
 """Refusals that say `later`: no generation was started, so even a POST may be sent again."""
 TRANSIENT = BUSY | {408, 425, 500, 502, 504}
 """Refusals of a resume that may pass."""
-TOO_MUCH = frozenset({400, 403, 422})
+TOO_MUCH = frozenset({400, 422})
 """Refusals for what a request asks for: a humbler one may be taken. No generation was started."""

@@ -1,0 +1,52 @@
+"""Short questions about a stream: to stop it, and for its final object."""
+
+from __future__ import annotations
+
+from ssechat.core.deltas import Verdict
+from ssechat.core.errors import LinkProblem, Problem
+from ssechat.core.resume import Happening, Lost, Polled, Refused
+from ssechat.hub.live import Live
+from ssechat.hub.outgoing import Outgoing
+from ssechat.hub.reader import happening_of
+from ssechat.link import Answer, Clients, fetch
+
+OBJECT_LIMIT = 64 * 2**20
+"""Bytes of a final object; it may hold images."""
+OBJECT_TIME = 30.0  # s
+
+_NOTHING_LEFT = (404, 405, 409, 410, 501)
+"""Nothing is left to stop, or closing the connection was all that it needed."""
+
+
+async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
+    """Why the server did not agree to stop; "" if it did."""
+    call = out.cancel(live)
+    assert call is not None, "only what can be stopped is"
+    try:
+        answer = await fetch(clients, out.target, call)
+    except Problem as problem:
+        return problem.title
+    agreed = 200 <= answer.status < 300 or answer.status in _NOTHING_LEFT
+    return "" if agreed else f"status {answer.status}"
+
+
+async def ask_for_object(clients: Clients, out: Outgoing, live: Live) -> str | Happening:
+    """The final object, as text, if it tells an end; else what that means to the machine."""
+    call = out.poll(live)
+    assert call is not None, "only what can be fetched is"
+    try:
+        answer = await fetch(clients, out.target, call, limit=OBJECT_LIMIT, seconds=OBJECT_TIME)
+    except LinkProblem as problem:
+        return happening_of(problem)
+    except Problem as problem:
+        return Lost(problem.title)
+    if answer.status != 200:
+        return _refused(out, answer)
+    text = answer.body.decode("utf-8", "replace")
+    told = out.dialect.decoder().fetched(text)
+    return text if any(isinstance(delta, Verdict) for delta in told) else Polled()
+
+
+def _refused(out: Outgoing, answer: Answer) -> Refused:
+    said = out.dialect.error_text(answer.body) or f"status {answer.status}"
+    return Refused(said, answer.status, answer.retry_after)

@@ -1,0 +1,92 @@
+"""What a stream sends, and what it can ask of its server."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ssechat.core.conversation import Call
+from ssechat.core.dialects import Dialect
+from ssechat.core.resume import Connect
+from ssechat.core.schemes import (
+    CONVERSATION_HEADER,
+    NOTHING,
+    SCHEMES,
+    Handle,
+    again,
+    by_conversation,
+    cancel_by_key,
+    kept,
+    located,
+)
+from ssechat.core.splice import Ordering
+from ssechat.hub.live import Live
+from ssechat.link import Connection, Target
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """The request of one stream, and where it goes. `may_resume` is False where the user switched
+    it off; `relay`: the server de-duplicates by key, and can be told to stop by it."""
+
+    target: Target
+    call: Call
+    dialect: Dialect
+    idempotency_key: str = ""
+    relay: bool = False
+    may_resume: bool = True
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether it can be stopped before the server has answered."""
+        return self.relay or CONVERSATION_HEADER in self.call.headers
+
+    def request(self, live: Live, how: Connect, cursor: str) -> Call:
+        """What opens the connection that the machine asks for."""
+        if how.resume:
+            resume = SCHEMES[live.handle.scheme].resume
+            assert resume is not None, "the machine resumes only what can be"
+            return resume(live.handle, cursor)
+        body = self.call.fallback if how.fallback else self.call.body
+        headers = self.call.headers
+        if self.idempotency_key:
+            headers = headers | {"Idempotency-Key": self.idempotency_key}
+        return Call(self.call.method, self.call.path, headers, body)
+
+    def ordering(self, live: Live) -> Ordering:
+        """What this stream's ids say of each other."""
+        scheme = live.handle.scheme or self.dialect.SCHEME
+        return SCHEMES[scheme].ordering if scheme in SCHEMES else Ordering.OPAQUE
+
+    def promised(self, connection: Connection) -> Handle:
+        """How the server says, in the headers of its answer, that one gets back to it."""
+        if not self.may_resume:
+            return NOTHING
+        if connection.location:
+            return located(connection.location, connection.remote_id)
+        by_name, by_url = by_conversation(self.call, connection.server), again(self.call)
+        return by_name if by_name.known else by_url if by_url.known else NOTHING
+
+    def kept(self, live: Live) -> Handle:
+        """How the API's own words say it."""
+        said = live.fold.kept
+        if said is None or not self.may_resume:
+            return Handle()
+        return kept(self.dialect.SCHEME, said.id, streams=said.streams)
+
+    def cancel(self, live: Live) -> Call | None:
+        """How the server is told to stop; None if only closing the connection tells it."""
+        handle = live.handle
+        if handle == Handle() and self.relay and self.idempotency_key:
+            return cancel_by_key(self.idempotency_key)
+        if handle == Handle():
+            handle = by_conversation(self.call, "llama.cpp")
+        scheme = SCHEMES.get(handle.scheme)
+        return scheme.cancel(handle) if scheme and scheme.cancel else None
+
+    def guesses(self, live: Live) -> bool:
+        """Whether `cancel` is for a server that has not shown yet what it is."""
+        return live.handle == Handle() and not self.relay
+
+    def poll(self, live: Live) -> Call | None:
+        """How the final object is asked for."""
+        scheme = SCHEMES.get(live.handle.scheme)
+        return scheme.poll(live.handle) if scheme and scheme.poll else None

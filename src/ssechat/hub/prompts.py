@@ -1,0 +1,62 @@
+"""What is sent: the path through a conversation, as a dialect takes it, and the request."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+import msgspec
+
+from ssechat.core.conversation import Call, Prompt, Role, Turn, history
+from ssechat.core.schemes import CONVERSATION_HEADER
+from ssechat.hub.live import Live
+from ssechat.journal import Journal, MessageRow
+from ssechat.profiles import PROVIDERS
+from ssechat.settings import Profile
+
+_MAY_BE_LLAMA = ("openai-chat", "openai-responses", "anthropic")
+_PUBLIC = frozenset(provider.base_url for provider in PROVIDERS)
+
+LiveOf = Callable[[str], Live | None]
+"""The live stream that answers as a message, if there is one."""
+
+
+async def prompt(
+    journal: Journal,
+    live_of: LiveOf,
+    profile: Profile,
+    *,
+    conversation_id: str | None,
+    leaf: str | None,
+    text: str | None = None,
+    system: str = "",
+) -> Prompt:
+    """The path up to the message `leaf`, then `text`. `system` is for a new conversation."""
+    turns: list[Turn] = []
+    if conversation_id:
+        system = (await journal.conversation(conversation_id)).system
+    if system:
+        turns.append(Turn(Role.SYSTEM, system))
+    if conversation_id and leaf:
+        path = await journal.path(conversation_id, leaf)
+        turns += [_turn(row, live_of(row.id)) for row in path]
+    if text is not None:
+        turns.append(Turn(Role.USER, text))
+    return Prompt(history(turns), profile.model, profile.params)
+
+
+def _turn(row: MessageRow, live: Live | None) -> Turn:
+    """A message as it is sent: the answer's text, and of thinking only what is sealed."""
+    if live is None:
+        return Turn(Role(row.role), row.text, tuple(row.thoughts))
+    reply = live.fold.reply
+    return Turn(Role.ASSISTANT, reply.answer, tuple(reply.thoughts))
+
+
+def findable(call: Call, profile: Profile) -> Call:
+    """The request under a name of its own, by which a llama.cpp server keeps its stream. Others
+    ignore the header; it says nothing, and hosted providers are not sent it at all."""
+    if profile.relay or profile.dialect not in _MAY_BE_LLAMA or profile.base_url in _PUBLIC:
+        return call
+    name = {CONVERSATION_HEADER: secrets.token_hex(16)}
+    return msgspec.structs.replace(call, headers=call.headers | name)

@@ -1,0 +1,36 @@
+"""No reconnect storms: at most a few resumes of one server's streams at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+AT_ONCE = 4
+
+
+class ResumeSlots:
+    """One semaphore for each origin. Who holds a slot gives it back once its stream is open."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    def of(self, origin: str) -> asyncio.Semaphore:
+        return self._slots.setdefault(origin, asyncio.Semaphore(self._at_once))
+
+
+class Slot:
+    """A place among those that resume now; empty for a first request, which nobody else repeats."""
+
+    def __init__(self, semaphore: asyncio.Semaphore | None) -> None:
+        self._semaphore = semaphore
+        self._held = False
+
+    async def take(self) -> None:
+        if self._semaphore is not None:
+            await self._semaphore.acquire()
+            self._held = True
+
+    def give(self) -> None:
+        if self._held and self._semaphore is not None:
+            self._held = False
+            self._semaphore.release()
