@@ -214,11 +214,95 @@ def test_a_key_where_its_variable_belongs_is_refused_and_not_repeated(config, ke
     assert key not in str(only(warnings))
 
 
-@pytest.mark.parametrize("name", ["gemini", "openai-responses", "ollama", "sse"])
-def test_a_dialect_of_the_future_is_said_to_be_not_supported_yet(config, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("openai-chat", "openai-responses", "anthropic", "gemini", "gemini-interactions"),
+        *("ollama", "sse"),
+    ],
+)
+def test_every_dialect_of_the_contract_is_accepted(config, name):
     settings, warnings = read(config, WORK.replace("anthropic", name))
-    assert settings.profiles == {}
-    assert "not supported yet" in only(warnings).expected
+    assert (settings.profiles["work"].dialect, warnings) == (name, [])
+
+
+SIMPLE = """\
+[profiles.mine]
+dialect = "sse"
+base_url = "http://127.0.0.1:8000/"
+[profiles.mine.sse]
+"""
+MODEL = '[profiles.mine]\nmodel = "m"\n'
+
+
+def test_a_simple_server_needs_no_more_than_its_url(config):
+    settings, warnings = read(config, SIMPLE.replace("[profiles.mine.sse]\n", ""))
+    profile = settings.profiles["mine"]
+    assert (profile.options, profile.model, warnings) == ({}, "mine", [])
+
+
+def test_every_key_of_a_simple_server_is_read(config):
+    wanted = {
+        "method": "GET",
+        "path": "chat/stream?v=1",
+        "prompt": "q",
+        "model": "engine",
+        "end": "<END>",
+        "text": "delta.text, choices.0.text",
+        "thinking": "why",
+        "kind": "meta.kind",
+        "mime": "meta.mime",
+    }
+    table = "".join(f'{key} = "{value}"\n' for key, value in wanted.items())
+    settings, warnings = read(config, SIMPLE.replace("[profiles.mine]\n", MODEL) + table)
+    assert (settings.profiles["mine"].options, warnings) == (wanted, [])
+    both, warnings = read(config, SIMPLE + 'prompt = ""\nmessages = "history"\n')
+    assert both.profiles["mine"].options == {"prompt": "", "messages": "history"}
+    assert warnings == []
+
+
+def test_what_is_as_usual_is_no_option(config):
+    table = 'method = "POST"\npath = ""\nend = "auto"\ntext = ""\nkind = "type"\n'
+    settings, warnings = read(config, SIMPLE + table)
+    assert (settings.profiles["mine"].options, warnings) == ({}, [])
+
+
+def test_a_simple_server_that_is_told_a_model_has_to_have_one(config):
+    _, warnings = read(config, SIMPLE + 'model = "engine"\n')
+    assert only(warnings).key == "profiles.mine.model"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "instead"),
+    [
+        ('method = "PUT"', "method", 'using "POST"'),
+        ("method = 1", "method", 'using "POST"'),
+        ('path = "a b"', "path", "it is ignored"),
+        ('path = "a#b"', "path", "it is ignored"),
+        ('prompt = ""', "prompt", 'using "prompt"'),
+        ('prompt = "a\\nb"', "prompt", 'using "prompt"'),
+        ("messages = true", "messages", "using nothing"),
+        ('messages = "m"\nmethod = "GET"', "messages", "it is not sent"),
+        ('end = ""', "end", 'using "auto"'),
+        ('text = "a..b"', "text", "it is ignored"),
+        ('text = ["a"]', "text", "using nothing"),
+        ('thinking = ",a"', "thinking", "it is ignored"),
+        ('kind = "a, b"', "kind", 'using "type"'),
+        ('mime = ""', "mime", 'using "mime"'),
+        ('promt = "q"', "promt", "it is ignored"),
+    ],
+)
+def test_a_wrong_key_of_a_simple_server_is_reported_with_its_line(config, line, key, instead):
+    settings, warnings = read(config, SIMPLE + line + "\n")
+    warning = only(warnings)
+    assert (warning.key, warning.line) == (f"profiles.mine.sse.{key}", 5)
+    assert warning.instead == instead
+    assert "mine" in settings.profiles
+
+
+def test_other_dialects_have_no_such_table(config):
+    _, warnings = read(config, WORK + 'sse = { end = "eof" }\n')
+    assert only(warnings).key == "profiles.work.sse"
 
 
 def test_an_unknown_dialect_leaves_the_profile_out(config):
@@ -319,7 +403,9 @@ def test_no_bytes_raise(content):
     assert isinstance(settings, Settings)
 
 
-LEAF = st.sampled_from(['"x"', '""', "1", "-1", "true", "nan", "[]", "{}", "1979-05-27", '"a\\nb"'])
+LEAF = st.sampled_from(
+    ['"x"', '"sse"', '""', "1", "-1", "true", "nan", "[]", "{}", "1979-05-27", '"a\\nb"']
+)
 PROFILE_KEYS = [
     *("dialect", "base_url", "model", "headers", "headers.a", "params.b", "timeouts.idle"),
     *("ca_file", "api_key_env", "http2", "resume", "surprise"),
@@ -340,3 +426,11 @@ def test_no_mixture_of_values_raises_and_every_warning_has_a_line(entries):
     for warning in warnings:
         missing = warning.key.endswith((".dialect", ".base_url", ".model"))
         assert warning.line or missing
+
+
+@given(st.dictionaries(st.sampled_from(["end", "text", "method", "path", "mime", "x"]), LEAF))
+def test_no_mixture_in_the_table_of_a_simple_server_raises(entries):
+    table = "".join(f"{key} = {value}\n" for key, value in entries.items())
+    settings, warnings = load_bytes((SIMPLE + table).encode())
+    assert all(isinstance(value, str) for value in settings.profiles["mine"].options.values())
+    assert all(warning.line and warning.line > 4 for warning in warnings)

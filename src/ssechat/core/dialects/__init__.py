@@ -85,8 +85,8 @@ DIALECTS = {
     "gemini-interactions": "gemini_interactions",
     "ollama": "ollama",
     "openai-chat": "openai_chat",
-    "sse": "sse",
     "openai-responses": "openai_responses",
+    "sse": "sse",
 }
 """Names as they stand in config.toml, and their modules here."""
 
