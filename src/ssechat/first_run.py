@@ -24,12 +24,17 @@ LONGEST_NAME = 200
 
 
 class Product(msgspec.Struct, frozen=True):
-    """A server that we know. `proof` is the path whose body `is_named` recognises."""
+    """A server that we know. `proof` is the path whose body `is_named` recognises.
+
+    `dialect` is what we speak to it; the base URL for that is the origin and `base`.
+    """
 
     name: str
     port: int
     proof: str
     is_named: Callable[[bytes], bool]
+    dialect: str = "openai-chat"
+    base: str = "/v1"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -53,7 +58,7 @@ def _owns_models(owner: str) -> Callable[[bytes], bool]:
 
 
 PRODUCTS = (
-    Product("Ollama", 11434, "/", _says_ollama),
+    Product("Ollama", 11434, "/", _says_ollama, "ollama", ""),
     Product("llama.cpp", 8080, "/v1/models", _owns_models("llamacpp")),
     Product("LM Studio", 1234, "/lmstudio-greeting", _greets_as_lm_studio),
     Product("vLLM", 8000, "/v1/models", _owns_models("vllm")),
@@ -79,8 +84,8 @@ async def _probe(product: Product) -> Found | None:
     if not names:
         return None
     label = product.name.lower().replace(" ", "-")
-    base_url = f"http://{HOST}:{product.port}/v1"
-    return Found(product.name, Profile(label, "openai-chat", base_url, names[0]))
+    base_url = f"http://{HOST}:{product.port}{product.base}"
+    return Found(product.name, Profile(label, product.dialect, base_url, names[0]))
 
 
 def _chat_model(model: dict[str, object]) -> str:

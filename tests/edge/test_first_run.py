@@ -81,8 +81,9 @@ async def test_a_server_that_names_its_product_is_found(product, answers):
     async with server(answers) as (port, requests):
         (found,) = await probe([at(product, port)])
     assert found.product == product.name
-    assert found.profile.dialect == "openai-chat"
-    assert found.profile.base_url == f"http://127.0.0.1:{port}/v1"
+    ours = {"Ollama": ("ollama", "")}.get(product.name, ("openai-chat", "/v1"))
+    assert found.profile.dialect == ours[0]
+    assert found.profile.base_url == f"http://127.0.0.1:{port}{ours[1]}"
     assert found.profile.model in ("qwen3:4b", "gemma", "gpt-oss", "Qwen/Qwen3")
     assert found.profile.api_key_env == ""
     assert all(request.startswith(b"GET ") for request in requests)
