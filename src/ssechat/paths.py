@@ -54,6 +54,19 @@ def log_dir() -> Path:
     return private_dir(platformdirs.user_log_path(APP, appauthor=False))
 
 
+def viewing_dir() -> Path:
+    """Copies of images and audio that other programs have been asked to show, created if missing.
+
+    Raises ConfigProblem if it cannot be."""
+    return private_dir(data_dir() / "viewing")
+
+
+def downloads_dir() -> Path:
+    """Where a user looks for what they saved: the downloads, else the home directory."""
+    downloads = _absolute(str(platformdirs.user_downloads_path()))
+    return downloads if downloads.is_dir() else Path.home()
+
+
 def shipped_themes() -> Path:
     """The themes that came with the package: in the wheel, or in the checkout it runs from."""
     packaged = Path(str(files("ssechat") / "themes"))

@@ -1,7 +1,8 @@
-"""A reply's parts on the screen: thinking, text, tool calls, and the seams in them."""
+"""A reply's parts on the screen: thinking, text, tool calls, images, and the seams in them."""
 
 from __future__ import annotations
 
+from ssechat.core.blob import Blob
 from ssechat.core.reply import Part, PartKind
 from ssechat.core.safe import Cleaner
 from ssechat.tui.markdown import Document, Span, plain
@@ -12,30 +13,74 @@ from ssechat.tui.transcript.page import ReplyItem
 from ssechat.tui.transcript.slices import INDENT, Look, Slice, ThinkingMode, body, fixed
 
 _INNER = (Span("     "),)
+_SOURCES = 1 << 28  # in place of the number of the sources, which stand below all other parts
 
 
 class PartView:
-    """One part. It remembers how much of it has been read; a part that is not shown is not read."""
+    """One part. `number` is its place in the reply, `opened` whether more than a header shows."""
 
     def __init__(self, part: Part, number: int) -> None:
         self.part = part
-        self.opened = False
-        self._number = number
-        self._head_group, self._body_group = 2 * number + 1, 2 * number + 2
-        self._restart()
+        self.number = _SOURCES if part.kind is PartKind.SOURCES else number
+        self.opened = True
+        self.head_group, self.body_group = 2 * self.number + 1, 2 * self.number + 2
 
     @property
     def fed(self) -> int:
         """Characters that have been read."""
-        return self._document.fed
+        return 0
 
     @property
     def pending(self) -> bool:
         """Whether something that is shown has not been read yet."""
+        return False
+
+    def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
+        """What the part shows. `last`: no other part follows in what is read in order."""
+        raise NotImplementedError
+
+
+def part_view(part: Part, number: int) -> PartView:
+    if part.media is not None:
+        return MediaView(part, number, part.media)
+    return TextPartView(part, number)
+
+
+class MediaView(PartView):
+    """An image or sound: one line that stands for it."""
+
+    def __init__(self, part: Part, number: int, blob: Blob) -> None:
+        super().__init__(part, number)
+        self._blob = blob
+
+    def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
+        spans = wording.media(self.part, self._blob)
+        hint = look.media_hint if self.part.arrived else ""
+        lines = wrap(_justified(spans, hint, look.text_width), look.text_width)
+        seams = [wording.seam(seam, live=item.live) for seam in self.part.seams]
+        return [
+            fixed(self.head_group, lines),
+            *(fixed(self.body_group, wrap(list(seam), look.text_width)) for seam in seams),
+        ]
+
+
+class TextPartView(PartView):
+    """It remembers how much has been read; a part that is not shown is not read."""
+
+    def __init__(self, part: Part, number: int) -> None:
+        super().__init__(part, number)
+        self.opened = False
+        self._restart()
+
+    @property
+    def fed(self) -> int:
+        return self._document.fed
+
+    @property
+    def pending(self) -> bool:
         return self.opened and self._at < self.part.chars
 
     def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
-        """What the part shows. `last`: no other part follows."""
         thinking = self.part.kind is PartKind.THINKING
         growing = item.live and last and self.part.ended is None
         self.opened = not thinking or self._open(item, look, toggled, growing)
@@ -45,29 +90,31 @@ class PartView:
         hidden = thinking and look.thinking is ThinkingMode.HIDE
         head = [] if hidden else self._head(item, look, growing)
         if not self.opened:
-            return head + [fixed(self._body_group, [seam]) for seam in seams]
+            return head + [fixed(self.body_group, [seam]) for seam in seams]
         indent = INDENT if self.part.kind is PartKind.TEXT else _INNER
-        return head + body(self._body_group, self._document, look, seams, indent)
+        return head + body(self.body_group, self._document, look, seams, indent)
 
     def _open(self, item: ReplyItem, look: Look, toggled: bool | None, growing: bool) -> bool:
         if look.thinking is ThinkingMode.HIDE:
             return False
         if toggled is not None:
             return toggled
-        read = self.opened and look.reading == (item.key, self._number)
+        read = self.opened and look.reading == (item.key, self.number)
         return look.thinking is ThinkingMode.SHOW or growing or read
 
     def _head(self, item: ReplyItem, look: Look, growing: bool) -> list[Slice]:
         if self.part.kind is PartKind.TEXT:
             return []
         if self.part.kind is PartKind.TOOL:
-            return [fixed(self._head_group, wrap(wording.tool_header(self.part), look.text_width))]
+            return [fixed(self.head_group, wrap(wording.tool_header(self.part), look.text_width))]
+        if self.part.kind is PartKind.SOURCES:
+            return [fixed(self.head_group, [wording.SOURCES])]
         tokens = self._tokens(item, look)
         spans = wording.thinking_header(
             self.part, opened=self.opened, live=growing, now=look.now, tokens=tokens
         )
         lines = wrap(_justified(spans, look.hint, look.text_width), look.text_width)
-        return [fixed(self._head_group, lines, part=self._number)]
+        return [fixed(self.head_group, lines, part=self.number)]
 
     def _tokens(self, item: ReplyItem, look: Look) -> str:
         told = item.reply.usage.reasoning
@@ -77,7 +124,11 @@ class PartView:
         return wording.count(look.tokens(self.part.chars), estimated=True)
 
     def _restart(self) -> None:
-        styles = {PartKind.THINKING: "thinking", PartKind.TOOL: "tool"}
+        styles = {
+            PartKind.THINKING: "thinking",
+            PartKind.TOOL: "tool",
+            PartKind.SOURCES: "muted",
+        }
         style = styles.get(self.part.kind)
         self._document = Document() if style is None else plain(style)
         self._cleaner = Cleaner()

@@ -34,6 +34,8 @@ class Look:
     now: float = 0.0
     hint: str = ""
     """What stands at the right of a thinking header: the key that changes the mode."""
+    media_hint: str = ""
+    """What stands at the right of an image or sound: the key that saves or opens it."""
     tokens: Callable[[int], int] = lambda chars: -(-chars // 4)
     budget: int = 1 << 60
     """How many more characters may be read in this round."""

@@ -10,7 +10,7 @@ from ssechat.tui.markdown import Document, Span, plain
 from ssechat.tui.markdown.spans import line_cells
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import Item, NoteItem, ReplyItem, UserItem
-from ssechat.tui.transcript.parts import PartView
+from ssechat.tui.transcript.parts import PartView, part_view
 from ssechat.tui.transcript.slices import (
     INDENT,
     Look,
@@ -143,10 +143,10 @@ class ReplyView(ItemView):
 
     @property
     def ticking(self) -> bool:
-        if not self.item.live or not self.item.reply.parts:
+        if not self.item.live:
             return False
-        last = self.item.reply.parts[-1]
-        return last.kind is PartKind.THINKING and last.ended is None
+        last = self.item.reply.last
+        return last is not None and last.kind is PartKind.THINKING and last.ended is None
 
     def shows(self, part: int) -> bool:
         return part < len(self._parts) and self._parts[part].opened
@@ -159,19 +159,33 @@ class ReplyView(ItemView):
         self.height = 3 + chars * 3 // (2 * max(8, width))
 
     def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
-        parts = self.item.reply.parts
-        for number in range(len(self._parts), len(parts)):
-            self._parts.append(PartView(parts[number], number))
+        self._update()
         slices = [header(wording.reply_header(self.item), look)]
         loose = False
-        for number, view in enumerate(self._parts):
-            last = number == len(parts) - 1
-            shown = view.slices(self.item, look, toggled.get((self.item.key, number)), last)
+        for view in self._in_order():
+            last = view.part is self.item.reply.last
+            shown = view.slices(self.item, look, toggled.get((self.item.key, view.number)), last)
             if loose and shown:
-                slices.append(blank(2 * number + 1))
+                slices.append(blank(view.head_group))
             slices += shown
             loose = view.opened if shown else loose
         return [*slices, *self._caret(slices, look)] if self.item.live else slices
+
+    def _update(self) -> None:
+        """A view for each part; from the first one on that is not the reply's any more, anew."""
+        parts = self.item.reply.parts
+        for number, view in enumerate(self._parts):
+            if number >= len(parts) or view.part is not parts[number]:
+                del self._parts[number:]
+                break
+        for number in range(len(self._parts), len(parts)):
+            self._parts.append(part_view(parts[number], number))
+
+    def _in_order(self) -> list[PartView]:
+        """As they are shown: the sources last, once nothing comes before them any more."""
+        sources = [view for view in self._parts if view.part.kind is PartKind.SOURCES]
+        others = [view for view in self._parts if view.part.kind is not PartKind.SOURCES]
+        return others if self.item.live else others + sources
 
     def drop(self) -> None:
         super().drop()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ssechat.core.reply import Part, Seam
+from ssechat.core.blob import TOO_MANY, Blob
+from ssechat.core.deltas import MediaKind
+from ssechat.core.media import size_text
+from ssechat.core.reply import Mended, Part, PartKind, Seam
 from ssechat.core.safe import clean_line
 from ssechat.tui.markdown import Line, Span
 from ssechat.tui.transcript.page import NoteItem, ReplyItem, UserItem
 
 LABEL = 80
 """The longest model or tool name that is shown, in characters."""
+_ADDRESS = 400
+SOURCES: Line = (Span("sources", "muted"),)
 
 
 def clock(wall: float, *, seconds: bool = False) -> str:
@@ -74,17 +79,50 @@ def tool_header(part: Part) -> list[Span]:
     return [Span("⚙ asks for tool ", "tool.head"), Span(name, "tool.name")]
 
 
+def media(part: Part, blob: Blob) -> list[Span]:
+    """Like "▣ image · PNG 1024×768 · 24 KB", or while it comes "▣ image · arriving … 12 KB"."""
+    if blob.refused == TOO_MANY:
+        return [Span("▣ more images or audio than can be kept", "warning")]
+    name = Span(media_label(part, blob))
+    if blob.refused:
+        return [name, Span(f" · {blob.refused} to be kept", "warning")]
+    if not blob.size:
+        where = clean_line(part.text, _ADDRESS)
+        return [name, Span(f" at {where} (not fetched)" if where else " · nothing came", "muted")]
+    if not part.arrived:
+        return [name, Span(f" · arriving … {size_text(blob.size)}", "muted")]
+    return [name, Span(f" · {media_facts(blob)}", "muted")]
+
+
+def media_label(part: Part, blob: Blob) -> str:
+    """ "▣ image" or "♪ audio": by the content, if we know it."""
+    kind = blob.type.kind or part.kind
+    return "♪ audio" if kind in (MediaKind.AUDIO, PartKind.AUDIO) else "▣ image"
+
+
+def media_facts(blob: Blob) -> str:
+    """Like "PNG 1024×768 · 24 KB" or "WAV · 3.2 s · 120 KB"."""
+    joint = " · " if blob.type.kind is MediaKind.AUDIO else " "
+    told = joint.join(filter(None, (blob.type.name, clean_line(blob.detail, LABEL))))
+    return f"{told} · {size_text(blob.size)}"
+
+
 def seam(mark: Seam, *, live: bool) -> Line:
     """What happened to the connection here."""
     lost = f"connection lost {clock(mark.wall, seconds=True)}"
     missing = clean_line(mark.missing, 120)
-    if mark.after is None:
+    if mark.how == Mended.CONTINUED:
+        text = f"{clock(mark.wall, seconds=True)} · goes on by a new request ({mark.why})"
+    elif mark.how == Mended.RESTATED:
+        text = f"{clock(mark.wall, seconds=True)} · put right from the server's final answer"
+    elif mark.after is None:
         text = f"{lost} · reconnecting" if live else lost
     elif mark.after == 0 and missing:
         text = f"{clock(mark.wall, seconds=True)} · missing: {missing}"
     else:
         rest = f"missing: {missing}" if missing else "nothing missing"
-        text = f"{lost} · resumed after {duration(mark.after)}, {rest}"
+        how = "rest fetched" if mark.how == Mended.FETCHED else "resumed"
+        text = f"{lost} · {how} after {duration(mark.after)}, {rest}"
     return (Span(f"┄┄ {text} ┄┄", "warning" if missing else "seam"),)
 
 

@@ -55,14 +55,17 @@ class Transcript(ScrollView, can_focus=False):
         *,
         thinking: ThinkingMode = ThinkingMode.COLLAPSE,
         thinking_hint: str = "",
+        media_hint: str = "",
         now: Callable[[], float] = time.monotonic,
         tokens: Callable[[int], int] | None = None,
         id: str | None = None,
     ) -> None:
         """`now` is the clock of the streams; `tokens` estimates tokens from characters;
-        `thinking_hint` names the key that changes the mode."""
+        `thinking_hint` names the key that changes the mode, `media_hint` the one that opens or
+        saves an image."""
         super().__init__(id=id)
         self.thinking_hint = thinking_hint
+        self._media_hint = media_hint
         self._thinking = thinking
         self._now = now
         self._tokens = tokens
@@ -197,7 +200,12 @@ class Transcript(ScrollView, can_focus=False):
 
     def _look(self) -> Look:
         look = Look(
-            self._area.width, self._thinking, self._now(), self.thinking_hint, budget=BUDGET
+            self._area.width,
+            self._thinking,
+            self._now(),
+            self.thinking_hint,
+            self._media_hint,
+            budget=BUDGET,
         )
         if self._tokens is not None:
             look.tokens = self._tokens
