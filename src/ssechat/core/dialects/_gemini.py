@@ -42,7 +42,7 @@ def _generates(row: Any) -> bool:
 
 def bare(model: str) -> str:
     """The model's name as people write it."""
-    return model.removeprefix(_PREFIX)
+    return mended(model.removeprefix(_PREFIX))
 
 
 def system(prompt: Prompt) -> str:

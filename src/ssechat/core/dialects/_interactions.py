@@ -27,7 +27,7 @@ from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder,
 from ssechat.core.dialects._gemini import GO_ON, Sources, bare
 from ssechat.core.dialects._json import count, mapping, parse, sequence, string
 from ssechat.core.dialects._media import encoded, located
-from ssechat.core.dialects._text import brief, mended
+from ssechat.core.dialects._text import Mender, brief, mended
 from ssechat.core.dialects._tools import whole_call
 
 END_MARK = "[DONE]"
@@ -89,7 +89,9 @@ class InteractionDecoder(EventDecoder):
         broken = verdict.state in (EndState.FAILED, EndState.STOPPED)
         whole = _whole(steps, self._chars if broken else 0)
         usage = _usage(mapping(interaction, "usage"))
-        return self._mender.mend([*result, *whole, *usage, verdict])
+        held = [] if whole else self._mender.close()
+        self._mender = Mender()
+        return self._mender.mend([*held, *result, *whole, *usage, verdict])
 
     def _event(self, name: str, data: str) -> list[Delta]:
         if data != END_MARK:

@@ -85,7 +85,7 @@ def request(prompt: Prompt) -> Call:
         ],
         "systemInstruction": {"parts": [{"text": instruction}]} if instruction else None,
     }
-    model = quote(mended(bare(prompt.model)), safe="")
+    model = quote(bare(prompt.model), safe="")
     path = f"models/{model}:streamGenerateContent?alt=sse"
     headers = {"content-type": "application/json"}
     return Call("POST", path, headers, body(fields, prompt.params))
