@@ -55,9 +55,7 @@ def log_dir() -> Path:
 
 
 def viewing_dir() -> Path:
-    """Copies of images and audio that other programs have been asked to show, created if missing.
-
-    Raises ConfigProblem if it cannot be."""
+    """Copies of images and audio that other programs were asked to show, created if missing."""
     return private_dir(data_dir() / "viewing")
 
 

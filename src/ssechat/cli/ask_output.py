@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import io
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+import click
 import msgspec
 
 from ssechat.cli import CLOSED_PIPE, close_quietly
+from ssechat.core.blob import MediaFile
 from ssechat.core.deltas import Delta, Text, Thinking, Tool, Usage
 from ssechat.core.errors import Problem
-from ssechat.core.safe import Cleaner
+from ssechat.core.media import size_text
+from ssechat.core.reply import Part, PartKind, Reply
+from ssechat.core.safe import Cleaner, clean_line
 from ssechat.hub import Live
+
+_ADDRESS = 4096  # characters
 
 
 class Output(Protocol):
@@ -68,6 +75,10 @@ class TextOutput:
         if self._thinking is not None:
             self._thinking.finish()
         self._answer.finish()
+        for file in live.fold.reply.media():
+            name = f"{file.type.kind or 'file'}-{file.number}.{file.type.suffix}"
+            kept = "saved with the conversation" if live.unsaved is None else "not saved"
+            click.echo(f"{name}: {size_text(len(file.data))}, {kept}", err=True)
 
 
 class JsonOutput:
@@ -102,6 +113,7 @@ class JsonOutput:
     def end(self, live: Live) -> None:
         assert live.outcome is not None
         meter, fold = live.fold.meter, live.fold
+        self._media(fold.reply)
         self._print(
             "end",
             state=live.outcome.end,
@@ -114,6 +126,17 @@ class JsonOutput:
             tokens_per_second=None if fold.rate is None else round(fold.rate, 1),
             resumes=fold.resumes,
         )
+
+    def _media(self, reply: Reply) -> None:
+        """Images and sounds, once they are whole; `at` is where they stand in the answer's text."""
+        files = {file.number: file for file in reply.media()}
+        at = 0
+        for part in reply.parts:
+            if part.kind is PartKind.TEXT:
+                at += part.chars
+            elif part.media is not None:
+                content = _content(part, files.get(part.index))
+                self._print(part.kind, index=part.index, at=at, **content)
 
     def _changed(self, live: Live) -> None:
         """Called by the hub, which has no use for our troubles: the next line meets them again."""
@@ -128,6 +151,15 @@ class JsonOutput:
     def _print(self, kind: str, **fields: Any) -> None:
         line = msgspec.json.encode({"type": kind} | fields).decode()
         _put(sys.stdout, f"{_escaped(line)}\n")
+
+
+def _content(part: Part, file: MediaFile | None) -> dict[str, Any]:
+    """The bytes and what they are; else where they lie, and why they are not here."""
+    if file is None:
+        note = part.media.refused if part.media else ""
+        return {"url": clean_line(part.text, _ADDRESS), "note": note}
+    content = b64encode(file.data).decode()
+    return {"mime": file.type.mime, "bytes": len(file.data), "content": content}
 
 
 @contextmanager

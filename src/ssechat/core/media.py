@@ -99,7 +99,7 @@ def _mpeg(data: Data) -> Type | None:
 
 
 def detail_of(data: Data, type_: Type) -> str:
-    """ "1024×768" for an image, "3.2 s" for a WAV; "" if its beginning does not tell."""
+    """Like "1024×768" for an image, "3.2 s" for a WAV; "" if its beginning does not tell."""
     if type_ is WAV:
         seconds = _seconds(data)
         return f"{seconds:.1f} s" if seconds else ""

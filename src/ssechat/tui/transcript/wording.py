@@ -95,7 +95,7 @@ def media(part: Part, blob: Blob) -> list[Span]:
 
 
 def media_label(part: Part, blob: Blob) -> str:
-    """ "▣ image" or "♪ audio": by the content, if we know it."""
+    """Either "▣ image" or "♪ audio": by the content, if we know it."""
     kind = blob.type.kind or part.kind
     return "♪ audio" if kind in (MediaKind.AUDIO, PartKind.AUDIO) else "▣ image"
 
