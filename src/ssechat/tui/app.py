@@ -65,7 +65,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield TabStrip()
-        yield Transcript()
+        yield Transcript(media_hint=next(iter(self.keymap.keys_of("chat.media")), ""))
         yield Composer(self.take_key)
         yield StatusBar()
 
