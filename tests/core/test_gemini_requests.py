@@ -196,3 +196,9 @@ def test_models_that_generate_are_listed_without_their_prefix(name: str) -> None
 )
 def test_the_message_in_an_error_body(name: str, answer: bytes, words: str) -> None:
     assert dialect(name).error_text(answer) == words
+
+
+def test_the_message_in_a_refusal_that_is_an_event() -> None:
+    event = b'event: error\r\ndata: {"error":{"message":"Corrupted thought signature."}}\r\n\r\n'
+    assert gemini_interactions.error_text(event) == "Corrupted thought signature."
+    assert gemini_interactions.error_text(b"data: x") == ""

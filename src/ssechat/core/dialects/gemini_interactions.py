@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from ssechat.core.conversation import Call, Continuation, Prompt, Role, Turn
-from ssechat.core.dialects._bodies import body, error_text
+from ssechat.core.dialects import _bodies
+from ssechat.core.dialects._bodies import body
 from ssechat.core.dialects._continue import by_message
 from ssechat.core.dialects._gemini import MODELS_PATH, auth, bare, models, system
 from ssechat.core.dialects._interactions import END_MARK, InteractionDecoder, fit
@@ -103,3 +104,9 @@ def _event_id_beside_odd_strings(data: str) -> str:
 
 def decoder() -> InteractionDecoder:
     return InteractionDecoder()
+
+
+def error_text(body: bytes) -> str:
+    """What is refused late, though with a status of its own, is refused in an event."""
+    data = body.partition(b"data:")[2].partition(b"\n")[0]
+    return _bodies.error_text(body) or _bodies.error_text(data)
