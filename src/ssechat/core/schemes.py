@@ -30,8 +30,9 @@ CONVERSATION_HEADER = "X-Conversation-Id"
 class Handle(msgspec.Struct, frozen=True):
     """How to get back to one answer at its server; all empty while nothing is known.
 
-    The scheme `nothing` is that of a server that has answered and shown no way. `path` is a path and query of the profile's origin (it begins with a slash) or relative to its
-    base URL; `id` names the answer.
+    `path` is a path and query of the profile's origin (it begins with a slash) or relative to its
+    base URL; `id` names the answer. The scheme `nothing` is that of a server that has answered and
+    shown no way.
     """
 
     scheme: str = ""
@@ -98,7 +99,7 @@ def cancel_by_key(key: str) -> Call:
 
 
 _JSON = {"Content-Type": "application/json"}
-_MAX_ID = 200
+_MAX_ID = 512
 
 
 def _fit(id: str) -> bool:

@@ -28,9 +28,10 @@ from ssechat.core.resume import (
     take_up,
 )
 from ssechat.hub.continuing import continues, going_on, rung_after
-from ssechat.hub.follower import catch_up, keep_following
+from ssechat.hub.follower import catch_up
 from ssechat.hub.forks import sibling
 from ssechat.hub.live import Live
+from ssechat.hub.others import Others
 from ssechat.hub.outcome import outcome
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import findable, prompt
@@ -75,8 +76,8 @@ class Hub:
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._slots = ResumeSlots()
-        self._following: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._others = Others(journal, self._start, self._resume)
         self._start(self._beat())
 
     @property
@@ -219,17 +220,7 @@ class Hub:
 
     async def take_over(self, live: Live) -> bool:
         """Take a stream from the living process that reads it, which then follows us."""
-        row = await self.journal.stream(live.stream_id)
-        if row.state not in UNFINISHED or not live.followed:
-            return False
-        if (following := self._following.pop(live.stream_id, None)) is not None:
-            following.cancel()
-        if not await self.journal.adopt(row.id, row.lease):
-            self._following[row.id] = self._start(self._keep_following(live))
-            return False
-        live.followed = False
-        await self._resume(row, live)
-        return True
+        return await self._others.take_over(live)
 
     async def subscribe(self, live: Live, after: int = 0) -> AsyncIterator[Frame]:
         """The stream's frames from the journal, then those that come, until its end; frames that
@@ -288,6 +279,9 @@ class Hub:
             fold=Fold(row.codec.decoder()),
         )
         live.handle, live.continues = row.handle, continues(row)
+        for old in self._lives.values():
+            if old.ended.is_set() and old.unsaved is None:
+                old.fold.reply.forget_media()  # the journal has it
         self._lives[row.id] = live
         return live
 
@@ -356,8 +350,7 @@ class Hub:
 
     def _follow(self, row: StreamRow) -> Live:
         live = self._live(row)
-        live.followed = True
-        self._following[row.id] = self._start(self._keep_following(live))
+        self._others.follow(live)
         return live
 
     async def _hand_over(self, live: Live, row: StreamRow) -> None:
@@ -367,16 +360,8 @@ class Hub:
         if pump.saved_seq != live.seq:
             live.restart(row.codec.decoder())
         live.outcome, live.unsaved, live.machine = None, None, Stream()
-        live.followed = True
+        self._others.follow(live)
         live.changed()
-        self._following[live.stream_id] = self._start(self._keep_following(live))
-
-    async def _keep_following(self, live: Live) -> None:
-        """Follow another process' stream; take it over if that process dies."""
-        row = await keep_following(self.journal, live)
-        if row is not None:
-            live.followed = False
-            await self._resume(row, live)
 
     # Housekeeping.
 

@@ -328,7 +328,7 @@ class Pump:
             self.tell(Confirmed(note=note))
             return
         why = await ask_to_stop(self._clients, out, live)
-        if not why and out.poll(live) is not None:
+        if out.poll(live) is not None:
             # The end may have come before the stop: then the answer is whole.
             await self._take_object(await ask_for_object(self._clients, out, live))
         self.tell(Confirmed(why))

@@ -74,6 +74,7 @@ def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.A
         )
         return httpx.AsyncClient(
             transport=transport,
+            http2=http2,  # says at once if its package is missing
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),

@@ -163,11 +163,13 @@ async def fetch(
     target: Target,
     call: Call,
     *,
-    limit: int = ANSWER_LIMIT,
-    seconds: float = BODY_TIME,
+    limit: int | None = None,
+    seconds: float | None = None,
 ) -> Answer:
     """One short request: its answer, of whose body at most `limit` bytes are read. Headers and body
     may take `seconds` each. LinkProblem if there is no answer."""
+    limit = ANSWER_LIMIT if limit is None else limit
+    seconds = BODY_TIME if seconds is None else seconds
 
     @asynccontextmanager
     async def opening(trace: Trace) -> AsyncIterator[httpx.Response]:

@@ -32,7 +32,8 @@ _NAMES = {"text/html": "an HTML page", "application/json": "a JSON body", "": "n
 
 _MEDIA = {
     Framing.SSE: ("text/event-stream",),
-    Framing.NDJSON: ("application/x-ndjson", "application/ndjson", "application/jsonl"),
+    # Ollama answers with one line alone as plain JSON.
+    Framing.NDJSON: ("application/x-ndjson", "application/ndjson", "application/json"),
 }
 
 

@@ -76,11 +76,13 @@ class Target(msgspec.Struct, frozen=True):
         return Redactor(self.secret_headers.values())
 
     def url(self, path: str) -> str:
-        """`path` from the origin's root if it begins with a slash, else below the base URL."""
+        """`path` from the origin's root if it begins with a slash, else below the base URL; that
+        itself if there is none, or a query alone."""
         if path.startswith("/"):
             parts = urlsplit(self.base_url)
             return f"{parts.scheme}://{parts.netloc}{path}"
-        return f"{self.base_url.rstrip('/')}/{path}"
+        slash = "/" if path and not path.startswith("?") else ""
+        return f"{self.base_url.rstrip('/')}{slash}{path}"
 
     def headers_for(self, call: Call, ours: dict[str, str]) -> httpx.Headers:
         """All headers of `call`: `ours` win over secrets, those over the profile's and the call's.

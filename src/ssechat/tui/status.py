@@ -84,8 +84,8 @@ def state_of(live: Live, now: float | None = None) -> Piece:
             return Piece("polling", Tone.WARN)
         case State.CANCELLING:
             return Piece("stopping", Tone.WARN)
-    parts = live.fold.reply.parts
-    thinking = bool(parts) and parts[-1].kind is PartKind.THINKING
+    last = live.fold.reply.last
+    thinking = last is not None and last.kind is PartKind.THINKING
     return Piece("thinking" if thinking else "live", Tone.BUSY)
 
 

@@ -216,7 +216,9 @@ class ChatDecoder(EventDecoder):
     def _media(self, delta: dict[str, Any]) -> Iterator[Media]:
         if audio := mapping(delta, "audio"):
             self._audio = brief(string(audio, "id"), MAX_NOTE) or self._audio
-            yield from encoded(MediaKind.AUDIO, self._audio, string(audio, "data"), whole=False)
+            yield from encoded(
+                MediaKind.AUDIO, self._audio, string(audio, "data"), "audio/pcm", whole=False
+            )
         for part in [*sequence(delta, "images"), *sequence(delta, "content")]:
             url = string(part, "image_url") or string(mapping(part, "image_url"), "url")
             for image in located(MediaKind.IMAGE, str(self._images), url):

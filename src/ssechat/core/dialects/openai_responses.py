@@ -256,7 +256,9 @@ class ResponsesDecoder(EventDecoder):
                 yield from pictures(event, "partial_image_b64", name)
             case "response.audio.delta":
                 name = _name(string(event, "item_id"), count(event, "output_index") or 0)
-                yield from encoded(MediaKind.AUDIO, name, string(event, "delta"), whole=False)
+                yield from encoded(
+                    MediaKind.AUDIO, name, string(event, "delta"), "audio/pcm", whole=False
+                )
 
     def _run(self, run: str, phase: str, event: dict[str, Any]) -> list[Delta]:
         kind, full = _RUNS[run]

@@ -191,6 +191,8 @@ def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
+    if what.verdict.state is EndState.STOPPED and not stream.lapsed and stream.state is S.POLLING:
+        return interrupt(stream, "the server ended the answer with our connection")
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
     return _finish(stream, what, now) if what.verdict.last else (stream, [Linger(LINGER)])
 
