@@ -159,7 +159,13 @@ def test_not_saved_and_another_window_are_told_beside_the_state() -> None:
 
 def row(state: str, **more: object) -> MessageRow:
     fields = {"id": "m", "conversation_id": "c", "parent_id": None, "role": "assistant"}
-    fields |= {"created": 0.0, "stream_id": "s", "state": str(state), "model": "a-model"}
+    fields |= {
+        "created": 0.0,
+        "stream_id": "s",
+        "dialect": "d",
+        "state": str(state),
+        "model": "a-model",
+    }
     return MessageRow(**(fields | more))
 
 

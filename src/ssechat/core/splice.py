@@ -91,10 +91,13 @@ def moved(cursor: str, frame: Frame) -> str:
 class History:
     """What the journal holds of one stream, as the splice needs it: ids and digests of events.
 
-    The digests are 64-bit and seeded per process; they are never stored.
+    `named`: the API names its events in their data, and those that it does not name (errors, a
+    broken one) are no part of what it sends again. The digests are 64-bit and seeded per process;
+    they are never stored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, named: bool = False) -> None:
+        self.named = named
         self._events: list[int] = []
         self._named: list[bool] = []
         self._places: dict[str, list[int]] = {}
@@ -106,6 +109,8 @@ class History:
 
     def add(self, frame: Frame) -> None:
         """Note a committed frame. An id without an event only says where the stream goes on."""
+        if self.outside(frame):
+            return
         if frame.kind is FrameKind.EVENT:
             if frame.own_id and frame.id:
                 self._places.setdefault(frame.id, []).append(len(self._events))
@@ -114,6 +119,10 @@ class History:
         if frame.own_id:
             self._after[frame.id] = len(self._events)
             self.last_id = frame.id
+
+    def outside(self, frame: Frame) -> bool:
+        """Whether the event stands outside what the server counts."""
+        return self.named and frame.kind is FrameKind.EVENT and not frame.own_id
 
     def same(self, place: int, frame: Frame) -> bool:
         """Whether `frame` is the event at `place`. One that had an id is not sent without it."""
@@ -166,6 +175,9 @@ class Splice:
     def sift(self, frames: list[Frame]) -> Sifted:
         new: list[Frame] = []
         for number, frame in enumerate(frames):
+            if self._history.outside(frame):
+                new.append(frame)
+                continue
             if self.settled:
                 new += self._fresh(frame)
                 continue

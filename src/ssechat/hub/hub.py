@@ -34,7 +34,7 @@ from ssechat.hub.live import Live
 from ssechat.hub.others import Others
 from ssechat.hub.outcome import outcome
 from ssechat.hub.outgoing import Outgoing
-from ssechat.hub.prompts import findable, prompt
+from ssechat.hub.prompts import findable, humbled, prompt
 from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route, route
 from ssechat.hub.slots import ResumeSlots
@@ -103,7 +103,8 @@ class Hub:
             text=question.text,
             system=question.system,
         )
-        call = self._humble(findable(way.dialect.request(asked), question.profile), way)
+        call = humbled(way.dialect.request(asked), way.profile, self._lives.values())
+        call = findable(call, way.profile)
         live, pump = await self._begin(
             way,
             call,
@@ -134,16 +135,6 @@ class Hub:
         live = self._live(row)
         return live, self._open(live, row, way)
 
-    def _humble(self, call: Call, way: Route) -> Call:
-        """The humbler request at once, at a server that has refused the other one before."""
-        refused = any(
-            live.machine.fell_back and live.profile == way.profile.name
-            for live in self._lives.values()
-        )
-        if not (refused and call.fallback):
-            return call
-        return msgspec.structs.replace(call, body=call.fallback, fallback=b"")
-
     def _submitted(self, pump: Pump) -> Step:
         out = pump.out
         return submit(
@@ -164,14 +155,21 @@ class Hub:
                 taken.append(self._follow(row))
         return taken
 
-    async def resume(self, stream_id: str) -> Live:
+    async def resume(self, stream_id: str, *, by_request: bool = False) -> Live:
         """Go on with an ended answer, as the user asks: on its stream if the server still has that,
-        else by a new request, as the next attempt. ConfigProblem if neither can be done."""
+        else, with `by_request`, by a new one, as the next attempt. ConfigProblem if neither can be
+        done."""
         row = await self.journal.stream(stream_id)
         if row.state in UNFINISHED:
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
-        if rung_after(row) not in KEPT:
+        rung = rung_after(row)
+        if rung not in KEPT and (by_request or rung is Rung.NONE):
             return await self._continue(row)
+        if rung not in KEPT:
+            raise ConfigProblem(
+                "this server cannot resume a stream",
+                remedy="F6 in the app goes on by a new request; ctrl+r asks again",
+            )
         if not await self.journal.reopen(stream_id):
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
         return await self._resume(await self.journal.stream(stream_id))
@@ -277,6 +275,8 @@ class Hub:
             profile=row.profile,
             model=row.model,
             fold=Fold(row.codec.decoder()),
+            dialect=row.dialect,
+            named=bool(row.codec.SCHEME),
         )
         live.handle, live.continues = row.handle, continues(row)
         for old in self._lives.values():

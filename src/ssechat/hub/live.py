@@ -34,14 +34,17 @@ class Live:
         profile: str,
         model: str,
         fold: Fold,
+        dialect: str = "",
+        named: bool = False,
     ) -> None:
         self.stream_id = stream_id
         self.conversation_id = conversation_id
         self.message_id = message_id
         self.profile = profile
         self.model = model
+        self.dialect = dialect
         self.fold = fold
-        self.history = History()
+        self.history = History(named=named)
         self.machine = Stream()
         self.seq = 0
         self.handle = Handle()
@@ -106,7 +109,7 @@ class Live:
 
     def restart(self, decoder: Decoder) -> None:
         """Forget all frames, to fold them again from the journal."""
-        self.fold, self.history = Fold(decoder), History()
+        self.fold, self.history = Fold(decoder), History(named=self.history.named)
         self.seq, self.latest = 0, None
         self.changed()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -39,18 +39,21 @@ async def prompt(
         turns.append(Turn(Role.SYSTEM, system))
     if conversation_id and leaf:
         path = await journal.path(conversation_id, leaf)
-        turns += [_turn(row, live_of(row.id)) for row in path]
+        turns += [_turn(row, live_of(row.id), profile.dialect) for row in path]
     if text is not None:
         turns.append(Turn(Role.USER, text))
     return Prompt(history(turns), profile.model, profile.params)
 
 
-def _turn(row: MessageRow, live: Live | None) -> Turn:
-    """A message as it is sent: the answer's text, and of thinking only what is sealed."""
+def _turn(row: MessageRow, live: Live | None, dialect: str) -> Turn:
+    """A message as it is sent: the answer's text, and of thinking only what is sealed, if the same
+    API sealed it."""
     if live is None:
-        return Turn(Role(row.role), row.text, tuple(row.thoughts))
+        thoughts = tuple(row.thoughts) if row.dialect == dialect else ()
+        return Turn(Role(row.role), row.text, thoughts)
     reply = live.fold.reply
-    return Turn(Role.ASSISTANT, reply.answer, tuple(reply.thoughts))
+    thoughts = tuple(reply.thoughts) if live.dialect == dialect else ()
+    return Turn(Role.ASSISTANT, reply.answer, thoughts)
 
 
 def findable(call: Call, profile: Profile) -> Call:
@@ -60,3 +63,11 @@ def findable(call: Call, profile: Profile) -> Call:
         return call
     name = {CONVERSATION_HEADER: secrets.token_hex(16)}
     return msgspec.structs.replace(call, headers=call.headers | name)
+
+
+def humbled(call: Call, profile: Profile, lives: Iterable[Live]) -> Call:
+    """The humbler request at once, at a server that has refused the other one before."""
+    refused = any(live.machine.fell_back and live.profile == profile.name for live in lives)
+    if not (refused and call.fallback):
+        return call
+    return msgspec.structs.replace(call, body=call.fallback, fallback=b"")

@@ -17,7 +17,8 @@ _SELECT = """
     FROM conversation
 """
 _MESSAGE = f"""
-    SELECT {", ".join(f"message.{name}" for name in MESSAGE_COLUMNS)}, stream.id AS stream_id
+    SELECT {", ".join(f"message.{name}" for name in MESSAGE_COLUMNS)}, stream.id AS stream_id,
+        stream.dialect AS dialect
     FROM message LEFT JOIN stream ON stream.message_id = message.id
 """
 

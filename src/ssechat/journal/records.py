@@ -79,7 +79,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageRow(Outcome, frozen=True, kw_only=True):
-    """A message in its place in the tree. A user's has no `stream_id`."""
+    """A message in its place in the tree. A user's has no `stream_id` and `dialect`."""
 
     id: str
     conversation_id: str
@@ -87,6 +87,7 @@ class MessageRow(Outcome, frozen=True, kw_only=True):
     role: str
     created: float
     stream_id: str | None
+    dialect: str | None
 
 
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):

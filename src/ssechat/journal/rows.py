@@ -21,7 +21,7 @@ INTEGERS = range(-(2**63), 2**63)
 _ZLIB = b"x"  # how a zlib stream starts, and no MessagePack map
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
-_ELSEWHERE = ("media", "stream_id")  # in tables of their own
+_ELSEWHERE = ("media", "stream_id", "dialect")  # in tables of their own
 OUTCOME_COLUMNS = tuple(name for name in Outcome.__struct_fields__ if name not in _ELSEWHERE)
 MESSAGE_COLUMNS = tuple(name for name in MessageRow.__struct_fields__ if name not in _ELSEWHERE)
 

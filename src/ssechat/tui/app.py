@@ -27,6 +27,7 @@ from ssechat.tui.transcript.slices import ThinkingMode
 from ssechat.tui.verbs import VERBS
 from ssechat.tui.welcome import welcome
 from ssechat.tui.widgets.composer import Composer
+from ssechat.tui.widgets.in_order import settled
 from ssechat.tui.widgets.status_bar import StatusBar
 from ssechat.tui.widgets.tab_strip import TabStrip
 from ssechat.tui.widgets.transcript import Transcript
@@ -66,7 +67,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield TabStrip()
         yield Transcript(media_hint=next(iter(self.keymap.keys_of("chat.media")), ""))
-        yield Composer(self.take_key)
+        yield Composer()
         yield StatusBar()
 
     @property
@@ -176,7 +177,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self._glance()
 
     def _frame(self) -> None:
-        if not self.can_paint:
+        if not (self.is_running and self.can_paint):  # when it ends, widgets go before timers
             return
         self._stale |= self.desk.look()
         self.desk.tab.refresh()
@@ -186,7 +187,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     def _glance(self) -> None:
         self._stale = False
-        if not self.can_paint or self._shown is None:
+        if not (self.is_running and self.can_paint) or self._shown is None:
             return
         base = self.screen_stack[0]
         base.query_one(TabStrip).show(self.desk.labels, self.desk.active)
@@ -194,29 +195,36 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     # Keys: what the registry knows never reaches a widget.
 
-    async def take_key(self, event: events.Key) -> bool:
-        """Run what the key is bound to; False if it is the composer's own.
+    async def on_event(self, event: events.Event) -> None:
+        """Handle keys in the app's own queue, one after the other, as far as order matters.
 
-        The composer asks, in the order of its keys: a key handled here at once would overtake
-        letters that still wait in the composer's queue.
+        What opens or closes an overlay is done before the next key is looked at; so a burst goes
+        where it would have gone had it been typed slowly.
         """
-        if self.screen is not self.screen_stack[0]:
-            # It came in one burst with the key that opened the overlay.
-            self.post_message(events.Key(event.key, event.character))
-            return True
+        if isinstance(event, events.Key) and not event.is_forwarded and self._on_base:
+            self.app_focus = True  # else a widget may get the next key only
+            if await self.take_key(event):
+                return
+        await super().on_event(event)
+
+    @property
+    def _on_base(self) -> bool:
+        """Whether no overlay is open."""
+        return self.screen is self.screen_stack[0]
+
+    async def take_key(self, event: events.Key) -> bool:
+        """Run what the key is bound to; False if it is the focused widget's own."""
         leading = self.keys.leading
         action = self.keys.action(event)
         self._stale |= leading or self.keys.leading
         if action:
+            await settled(self.focused)  # letters before it may still wait in the widget's queue
             await self.run_verb(action)
         return action is not None
 
     async def on_key(self, event: events.Key) -> None:
-        """A key that no widget has taken, as when none has the focus."""
-        if self.screen is self.screen_stack[0]:
-            if await self.take_key(event):
-                event.stop()
-        elif self.keymap.direct.get(event.key) == "app.quit":
+        """A key that no overlay has taken."""
+        if not self._on_base and self.keymap.direct.get(event.key) == "app.quit":
             await self.run_verb("app.quit")
 
     async def run_verb(self, action_id: str) -> None:

@@ -223,7 +223,7 @@ class Desk:
         if leaf is None or leaf.stream_id is None or state not in _RESUMABLE:
             self._say("there is no cut answer to resume here", "information")
             return
-        await self.session.hub.resume(leaf.stream_id)
+        await self.session.hub.resume(leaf.stream_id, by_request=True)
         await self._load(tab, leaf.conversation_id)
         self._changed(tab)
 

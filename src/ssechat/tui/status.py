@@ -98,8 +98,10 @@ def end_of(state: str, note: str, rung: Rung | None = None) -> Piece:
     word = str(end)
     if end is EndState.FAILED and note:
         word = f"failed: {clean_line(note, 60)}"
-    elif end in (EndState.CUT, EndState.EXPIRED) and rung is not None:
-        word = f"{word} ({_way_on(rung)})"
+    elif end is EndState.CUT and rung is not None:
+        word = f"cut ({_way_on(rung)})"
+    elif end is EndState.EXPIRED and rung is Rung.CONTINUE:
+        word = "expired (F6 continues)"
     return Piece(word, _ENDS[end])
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from textual.await_complete import AwaitComplete
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 Result = TypeVar("Result")
 
 
 class Overlay(ModalScreen[Result]):
-    """A panel over the conversation; `dismiss` gives its result."""
+    """A panel over the conversation; `dismiss` gives its result.
+
+    Bindings of keys that close it, or that go by what was typed, have `priority`: the app runs them
+    before it looks at the next key. Without it a key goes through the queue of each widget around
+    the focused one, and the rest of its burst to an overlay that is about to close.
+    """
 
     AUTO_FOCUS = "*"
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", priority=True)]
     DEFAULT_CSS = """
     Overlay {
         align: center middle;

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
@@ -17,7 +18,7 @@ from textual.widgets.option_list import Option
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
 from ssechat.tui.screens.overlay import Overlay
-from ssechat.tui.widgets.in_order import run_binding
+from ssechat.tui.widgets.in_order import run_binding, settled
 
 Value = TypeVar("Value")
 _WIDTH = 78  # cells, before the list is laid out
@@ -44,10 +45,11 @@ class Picker(Overlay[Value | None], Generic[Value]):
     """Gives the chosen value, or None. Up and down work while the typing goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("up", "move(-1)", ""),
-        ("down", "move(1)", ""),
-        ("pageup", "move(-10)", ""),
-        ("pagedown", "move(10)", ""),
+        Binding("enter", "choose", "", priority=True),
+        Binding("up", "move(-1)", "", priority=True),
+        Binding("down", "move(1)", "", priority=True),
+        Binding("pageup", "move(-10)", "", priority=True),
+        Binding("pagedown", "move(10)", "", priority=True),
     ]
 
     def __init__(self, title: str, hint: str, placeholder: str, empty: str) -> None:
@@ -58,6 +60,8 @@ class Picker(Overlay[Value | None], Generic[Value]):
         self._empty = empty
         self._choices: list[Choice[Value]] = []
         self._moved = False
+        self._finding = asyncio.Lock()
+        self._found: str | None = None  # the query that the choices are for
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -76,14 +80,33 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     async def renew(self) -> None:
         """Look again for what matches, and show it; the highlight stays where the user put it."""
+        async with self._finding:
+            await self._find_again()
+
+    async def _catch_up(self) -> None:
+        """Take in what was typed before this key; some of it may still wait in the line's queue."""
+        await settled(self.query_one(Query))
+        await self._keep_up()
+
+    async def _keep_up(self) -> None:
+        """Show what matches what was typed until now, if that is not shown already."""
+        async with self._finding:
+            if self._found != self.typed:
+                await self._find_again()
+
+    async def _find_again(self) -> None:
+        query = self.typed
+        same = query == self._found
+        self._moved &= same
+        self._found = query
         marked = self._marked if self._moved else None
         old = self._choices
         try:
-            self._choices = list(await self.find(self.typed))
+            self._choices = list(await self.find(query))
         except Problem as problem:
             self._choices = []
             self.complain(problem)
-        if old and old == self._choices:
+        if same and old and old == self._choices:
             return
         values = [choice.value for choice in self._choices]
         self._fill(values.index(marked.value) if marked and marked.value in values else 0)
@@ -120,11 +143,10 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     @on(Input.Changed)
     async def _typed(self) -> None:
-        self._moved = False
-        await self.renew()
+        await self._keep_up()
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
+    async def action_choose(self) -> None:
+        await self._catch_up()
         if (marked := self._marked) is not None:
             self.dismiss(marked.value)
 
@@ -133,7 +155,8 @@ class Picker(Overlay[Value | None], Generic[Value]):
         if event.option_index < len(self._choices):
             self.dismiss(self._choices[event.option_index].value)
 
-    def action_move(self, by: int) -> None:
+    async def action_move(self, by: int) -> None:
+        await self._catch_up()
         listing = self.query_one(OptionList)
         if self._choices:
             self._moved = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from textual import events
 from textual.content import Content
 from textual.strip import Strip
@@ -13,7 +11,6 @@ from ssechat.core.safe import clean
 from ssechat.tui.widgets.in_order import run_binding
 
 _JOINERS = ("\u200c", "\u200d")  # typed within words and emoji; not printable by themselves
-TakeKey = Callable[[events.Key], Awaitable[bool]]
 
 
 class Composer(TextArea):
@@ -35,19 +32,14 @@ class Composer(TextArea):
     }
     """
 
-    def __init__(self, take_key: TakeKey) -> None:
-        """`take_key` is asked first about every key; True means that it was not for us."""
+    def __init__(self) -> None:
         super().__init__(id="composer", soft_wrap=True, highlight_cursor_line=False)
-        self._take_key = take_key
         self._sent: list[str] = []
         self._at: int | None = None
         self._draft = ""
 
     async def on_key(self, event: events.Key) -> None:
-        if await self._take_key(event):
-            event.stop()
-            event.prevent_default()
-        elif event.character in _JOINERS:
+        if event.character in _JOINERS:
             self.insert(event.character)
         else:
             await run_binding(self, event)

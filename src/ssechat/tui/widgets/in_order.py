@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.events import Key
+import asyncio
+
+from textual.events import Callback, Key
 from textual.widget import Widget
 
 
@@ -18,3 +20,15 @@ async def run_binding(widget: Widget, event: Key) -> bool:
         event.prevent_default()
         return True
     return False
+
+
+async def settled(widget: Widget | None) -> None:
+    """Return once the widget has handled all that was sent to it until now, or has ended.
+
+    Not to be awaited by the widget itself.
+    """
+    if widget is None:
+        return
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    if widget.post_message(Callback(lambda: done.set_result(None))):
+        await asyncio.wait({done, widget.task}, return_when=asyncio.FIRST_COMPLETED)
