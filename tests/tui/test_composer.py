@@ -20,19 +20,9 @@ FAMILY = "👩\u200d👩\u200d👧"
 class Desk(App[None]):
     CSS = "Static { height: 1fr; }"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken: list[str] = []
-        self.takes: set[str] = set()
-
     def compose(self) -> ComposeResult:
         yield Static("")
-        yield Composer(self.take)
-
-    async def take(self, event: events.Key) -> bool:
-        if event.key in self.takes:
-            self.taken.append(event.key)
-        return event.key in self.takes
+        yield Composer()
 
 
 @asynccontextmanager
@@ -47,14 +37,6 @@ async def test_empty_it_says_who_will_get_the_message() -> None:
         box.invite("[b]model[/b]")
         await pilot.pause()
         assert rows(pilot.app)[-1].startswith(" message [b]model[/b]  (enter sends")
-
-
-async def test_the_app_has_the_first_word_on_every_key() -> None:
-    async with composer() as (box, pilot):
-        pilot.app.takes = {"enter", "b", "backspace"}
-        await pilot.press("a", "b", "enter", "backspace", "c")
-        assert box.text == "ac"
-        assert pilot.app.taken == ["b", "enter", "backspace"]
 
 
 async def test_it_grows_with_its_text_up_to_a_bound() -> None:

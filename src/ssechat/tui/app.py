@@ -202,7 +202,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         where it would have gone had it been typed slowly.
         """
         if isinstance(event, events.Key) and not event.is_forwarded and self._on_base:
-            self.app_focus = True  # else a widget may get the next key only
+            self.app_focus = True  # a key says so, as for Textual; else overlays focus nothing
             if await self.take_key(event):
                 return
         await super().on_event(event)
