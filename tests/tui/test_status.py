@@ -115,8 +115,11 @@ def test_a_failure_says_why_in_one_clean_line() -> None:
 
 
 def test_a_cut_says_whether_it_can_go_on() -> None:
-    assert end_of("cut", "lost", True).text == "cut (F6 resumes)"
-    assert end_of("cut", "lost", False).text == "cut (cannot resume)"
+    assert end_of("cut", "lost", Rung.EXACT).text == "cut (F6 resumes)"
+    assert end_of("cut", "lost", Rung.FETCH).text == "cut (F6 resumes)"
+    assert end_of("cut", "lost", Rung.CONTINUE).text == "cut (F6 continues)"
+    assert end_of("cut", "lost", Rung.NONE).text == "cut (cannot resume)"
+    assert end_of("expired", "gone", Rung.CONTINUE).text == "expired (F6 continues)"
     assert end_of("cut", "lost").text == "cut"
 
 

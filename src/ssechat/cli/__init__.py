@@ -60,6 +60,7 @@ class _Lazy(click.Group):
 @click.option("--model", metavar="M", help="The model, instead of the profile's.")
 @click.option("--demo", is_flag=True, help="Use the built-in demo provider; needs no key.")
 @click.option("--direct", is_flag=True, help="Talk to the provider without a background relay.")
+@click.option("--take-over", is_flag=True, help="Read the streams of other windows, too.")
 @click.pass_context
 def _root(ctx: click.Context, /, **options: Any) -> None:
     """A chat client for LLMs whose streams survive anything: a dropped network, a closed laptop,

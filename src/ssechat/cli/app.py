@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 
 
-def run(*, profile: str | None, model: str | None, demo: bool, direct: bool) -> int:
+def run(
+    *, profile: str | None, model: str | None, demo: bool, direct: bool, take_over: bool
+) -> int:
     """Open the session, run the app, close it; the exit code. Raises Problem before the app."""
-    return asyncio.run(_run(profile, model, demo))
+    return asyncio.run(_run(profile, model, demo, take_over))
 
 
-async def _run(profile: str | None, model: str | None, demo: bool) -> int:
+async def _run(profile: str | None, model: str | None, demo: bool, take_over: bool) -> int:
     from ssechat.session import Session
 
     session = await Session.open()
@@ -18,6 +20,6 @@ async def _run(profile: str | None, model: str | None, demo: bool) -> int:
         choice = session.choose(profile=profile, model=model, demo=demo)
         from ssechat.tui import app
 
-        return await app.run(session, choice)
+        return await app.run(session, choice, take_over=take_over)
     finally:
         await session.close()

@@ -17,6 +17,8 @@ an event whose id has passed already, with the same content, is dropped wherever
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -138,6 +140,10 @@ class History:
         """Whether a block of the stream carried this id."""
         return own_id in self._after
 
+    def digests(self, own_id: str, before: int) -> Iterator[int]:
+        """Of the events with this id among the first `before`."""
+        return (self._events[place] for place in self.places(own_id) if place < before)
+
     def places(self, own_id: str) -> list[int]:
         return self._places.get(own_id, [])
 
@@ -161,8 +167,9 @@ class Splice:
         self._length = len(history)
         self._ordering = ordering
         self._last = order(history.last_id, ordering)
-        self._passed_by: dict[str, list[int]] = {}
+        self._passed_by: dict[str, Counter[int]] = {}
         self._latest = history.last_id
+        self._again: Counter[int] | None = None
         self._places: set[int] = set()
         self._at_end = False
         self._stand(history.after(cursor))
@@ -207,27 +214,42 @@ class Splice:
         self._last = here._replace(seq=here.seq - 1) if here else None
 
     def _fresh(self, frame: Frame) -> list[Frame]:
-        """A frame after the replay: dropped only if it is an event that came before, word for word.
-        The latest id may be repeated: some servers name checkpoints."""
+        """A frame after the replay: dropped only if it is an event that came before, word for
+        word."""
         if frame.kind is not FrameKind.EVENT or not frame.own_id or not frame.id:
             return [frame]
-        if frame.id != self._latest and self._seen(frame):
+        if self._repeated(frame):
             self.checked += 1
             return []
         self._pass(frame)
         return [frame]
 
+    def _repeated(self, frame: Frame) -> bool:
+        """The latest id may go on being sent: some servers name checkpoints. But once an earlier
+        event has come again, the latest ones are due again too, each once."""
+        digest, latest = _digest(frame), frame.id == self._latest
+        if latest and self._again is None:
+            return False
+        again: Counter[int] = self._again or Counter()
+        if self._times(frame.id, digest) <= (again[digest] if latest else 0):
+            return False
+        if latest:
+            again[digest] += 1
+        self._again = again
+        return True
+
     def _pass(self, frame: Frame) -> None:
         if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
-            self._passed_by.setdefault(frame.id, []).append(_digest(frame))
+            self._passed_by.setdefault(frame.id, Counter())[_digest(frame)] += 1
         if frame.own_id:
             self._latest = frame.id
+        self._again = None
 
-    def _seen(self, frame: Frame) -> bool:
-        if _digest(frame) in self._passed_by.get(frame.id, ()):
-            return True
-        places = self._history.places(frame.id)
-        return any(self._history.same(place, frame) for place in places)
+    def _times(self, own_id: str, digest: int) -> int:
+        """How often this event came under this id."""
+        passed = self._passed_by.get(own_id)
+        held = self._history.digests(own_id, self._length)
+        return sum(one == digest for one in held) + (passed[digest] if passed else 0)
 
     def _between(self, frame: Frame) -> list[Frame]:
         """Comments pass. An id without an event stays behind the events that are held, and is

@@ -144,8 +144,9 @@ class Hub:
             fallback=bool(out.call.fallback),
         )
 
-    async def take_up(self) -> list[Live]:
-        """Go on with the streams whose process is dead; follow those of a living one."""
+    async def take_up(self, *, take_over: bool = False) -> list[Live]:
+        """Go on with the streams whose process is dead; follow those of a living one, or with
+        `take_over` go on with them, too."""
         taken = []
         for row in await self.journal.orphans():
             if row.dialect in DIALECTS and await self.journal.adopt(row.id, row.lease):
@@ -153,6 +154,9 @@ class Hub:
         for row in await self.journal.foreign():
             if row.dialect in DIALECTS and row.id not in self._lives:
                 taken.append(self._follow(row))
+        if take_over:
+            for live in taken:
+                await self.take_over(live)
         return taken
 
     async def resume(self, stream_id: str, *, by_request: bool = False) -> Live:

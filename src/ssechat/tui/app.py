@@ -50,10 +50,11 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = "Composer"
 
-    def __init__(self, session: Session, choice: Choice) -> None:
+    def __init__(self, session: Session, choice: Choice, *, take_over: bool = False) -> None:
         super().__init__(driver_class=SsechatDriver)
         self.session = session
         self.choice = choice
+        self.take_over = take_over
         self.keymap = keymap(session.settings.keys)
         self.desk = Desk(session, choice, self.say, self._tab_changed)
         self.keys = KeyReader(self.keymap)
@@ -113,7 +114,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.set_interval(_FRAME, self._frame)
         self.set_interval(_GLANCE, self._glance)
         self.set_interval(_SAVE, self.save)
-        self.start(self.desk.take_up())
+        self.start(self.desk.take_up(take_over=self.take_over))
         self.start(self._settle_in())
 
     def start(self, work: Coroutine[object, object, None]) -> None:
@@ -256,9 +257,9 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.session.warnings += [*problems, *([problem] if problem else [])]
 
 
-async def run(session: Session, choice: Choice) -> int:
+async def run(session: Session, choice: Choice, *, take_over: bool = False) -> int:
     """Run the app to its end; its exit code. Last words go to standard error. Raises Problem."""
-    app = SsechatApp(session, choice)
+    app = SsechatApp(session, choice, take_over=take_over)
     await app.run_async(mouse=session.settings.ui.mouse)
     try:
         await app.save()

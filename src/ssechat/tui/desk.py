@@ -81,9 +81,11 @@ class Desk:
             self.tabs = tabs
             self.active = next((n for n, row in enumerate(rows) if row.active), 0)
 
-    async def take_up(self) -> None:
-        """Go on with the streams that another process left; their tabs follow them."""
-        taken = {live.message_id for live in await self.session.hub.take_up()}
+    async def take_up(self, *, take_over: bool = False) -> None:
+        """Go on with the streams that another process left; their tabs follow them. `take_over`:
+        with those of other windows, too."""
+        lives = await self.session.hub.take_up(take_over=take_over)
+        taken = {live.message_id for live in lives}
         for tab in tuple(self.tabs):
             if tab.leaf is not None and tab.leaf.id in taken:
                 await self._show(tab, tab.leaf.conversation_id, notes=True)
