@@ -228,13 +228,10 @@ class Splice:
         """The latest id may go on being sent: some servers name checkpoints. But once an earlier
         event has come again, the latest ones are due again too, each once."""
         digest, latest = _digest(frame), frame.id == self._latest
-        if latest and self._again is None:
+        again = self._again if latest else Counter()
+        if again is None or again[digest] >= self._times(frame.id, digest):
             return False
-        again: Counter[int] = self._again or Counter()
-        if self._times(frame.id, digest) <= (again[digest] if latest else 0):
-            return False
-        if latest:
-            again[digest] += 1
+        again[digest] += latest
         self._again = again
         return True
 

@@ -1,0 +1,114 @@
+"""The splice after the replay: servers that send again what they sent on this very connection."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.splice import History, Splice
+
+
+def event(data: str, event_id: str | None) -> Frame:
+    return Frame(FrameKind.EVENT, data, id=event_id or "", own_id=event_id is not None)
+
+
+EVENTS = [event(f"e{n}", str(n)) for n in range(1, 10)]
+
+
+def new(held: list[Frame], arriving: list[Frame]) -> list[str]:
+    """What of `arriving` is new to a client that holds `held`, one event a chunk."""
+    history = History()
+    for frame in held:
+        history.add(frame)
+    splice = Splice(history, history.last_id)
+    found: list[str] = []
+    for frame in arriving:
+        sifted = splice.sift([frame])
+        assert sifted.broken is None
+        for passed in sifted.new:
+            history.add(passed)  # it is committed while the connection goes on
+            found.append(passed.data)
+    return found
+
+
+def numbered(*ids: int) -> list[Frame]:
+    return [EVENTS[n - 1] for n in ids]
+
+
+@pytest.mark.parametrize(
+    ("held", "sent"),
+    [
+        (3, (4, 5, 6, 5, 6, 7)),
+        (3, (4, 5, 6, 4, 5, 6, 7)),
+        (3, (4, 3, 4, 5, 6, 7)),
+        (3, (4, 1, 2, 3, 4, 5, 6, 7)),
+        (3, (4, 5, 4, 5, 4, 5, 6, 7)),
+        (3, (2, 3, 4, 5, 6, 2, 7)),
+        (3, (4, 5, 2, 6, 3, 7)),
+    ],
+)
+def test_what_came_already_is_dropped_wherever_it_comes_again(
+    held: int, sent: tuple[int, ...]
+) -> None:
+    assert new(EVENTS[:held], numbered(*sent)) == ["e4", "e5", "e6", "e7"]
+
+
+def test_a_first_connection_is_held_to_the_same() -> None:
+    assert new([], numbered(1, 2, 3, 2, 3, 4)) == ["e1", "e2", "e3", "e4"]
+
+
+def test_an_id_that_passed_with_other_words_is_not_a_repetition() -> None:
+    assert new(EVENTS[:2], [*numbered(3, 4), event("other", "3")]) == ["e3", "e4", "other"]
+
+
+def test_a_checkpoint_goes_on_being_sent_with_equal_words_too() -> None:
+    assert new([], [event("ha", "7")] * 3) == ["ha"] * 3
+    assert new(EVENTS[:2], [event("ha", "7")] * 3) == ["ha"] * 3
+
+
+def test_once_an_earlier_event_has_come_again_the_checkpoints_events_are_due_again_each_once() -> (
+    None
+):
+    run = [event("a", "6"), event("ha", "7"), event("ha", "7")]
+    assert new([], [*run, *run, event("ha", "7")]) == ["a", "ha", "ha", "ha"]
+    assert new(run, [event("x", None), *run, event("ha", "7")]) == ["x", "ha"]
+
+
+def test_something_new_ends_the_repetition() -> None:
+    run = [event("a", "6"), event("ha", "7"), event("ha", "7")]
+    sent = [*run, run[0], run[1], event("b", "7"), event("ha", "7")]
+    assert new([], sent) == ["a", "ha", "ha", "b", "ha"]
+
+
+def test_events_without_an_id_pass_once_the_replay_is_over() -> None:
+    # They cannot be told from new ones that are equal.
+    sent = [EVENTS[2], event("ha", None), EVENTS[3]]
+    assert new(EVENTS[:2], [*sent, *sent]) == ["e3", "ha", "e4", "ha"]
+
+
+def checkpoints(runs: list[list[str]]) -> list[Frame]:
+    """Events of which several may carry one id."""
+    return [event(text, f"c{n}") for n, run in enumerate(runs) for text in run]
+
+
+RUNS = st.lists(st.lists(st.sampled_from("ab"), min_size=1, max_size=3), min_size=1, max_size=6)
+
+
+@given(st.data(), RUNS)
+def test_whatever_run_comes_again_each_event_is_new_exactly_once(
+    source: st.DataObject, runs: list[list[str]]
+) -> None:
+    stream = checkpoints(runs)
+    starts = [n for n, frame in enumerate(stream) if n == 0 or frame.id != stream[n - 1].id]
+    held = source.draw(st.sampled_from([*starts, len(stream)]))
+    sent, at = [], held
+    while at < len(stream):
+        sent.append(stream[at])
+        at += 1
+        # A repetition begins with an earlier id, and goes on up to where the stream stood.
+        earlier = [n for n in starts if stream[n].id != stream[at - 1].id]
+        if earlier and source.draw(st.booleans()):
+            sent += stream[source.draw(st.sampled_from(earlier)) : at]
+    assert new(stream[:held], sent) == [frame.data for frame in stream[held:]]
