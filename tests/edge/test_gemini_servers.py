@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,16 +13,20 @@ import pytest
 
 from core.fixtures.streams import deltas, reply
 from ssechat.core.conversation import Call, Prompt, Role, Turn
-from ssechat.core.deltas import EndState, Kept, Usage, Verdict
+from ssechat.core.deltas import EndState, Kept, Text, Thinking, Usage, Verdict
 from ssechat.core.dialects import dialect
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.schemes import SCHEMES, kept
 from ssechat.core.sse import SseDecoder
 from support.fault_server import FaultServer
-from support.gemini_server import MODEL, Busy, Cut, GeminiServer, How, InteractionsServer
+from support.gemini_server import MODEL, Busy, Cut, GeminiServer, How
+from support.interactions_server import DONE as END
+from support.interactions_server import TIMED_OUT, InteractionsServer
+from support.kept_server import Leg
 
 PIECES = ["Grüße, ", "liebe ", "Welt", "!"]
 TEXT = "".join(PIECES)
+SAID = [Text(piece) for piece in PIECES]
 PROMPT = Prompt((Turn(Role.USER, "hi"),), MODEL)
 CONTENT, INTERACTIONS = dialect("gemini"), dialect("gemini-interactions")
 DONE = Verdict(EndState.COMPLETE)
@@ -62,9 +67,9 @@ class Api:
 async def serving(server: GeminiServer | InteractionsServer) -> AsyncIterator[Api]:
     name = "gemini" if isinstance(server, GeminiServer) else "gemini-interactions"
     async with (
-        FaultServer(server) as faults,
+        server if isinstance(server, InteractionsServer) else FaultServer(server) as faults,
         httpx.AsyncClient(
-            base_url=f"{faults.base_url}/v1beta", trust_env=False, verify=False
+            base_url=f"http://{faults.netloc}/v1beta", trust_env=False, verify=False
         ) as client,
     ):
         yield Api(faults, client, name)
@@ -162,19 +167,31 @@ async def test_an_unknown_model_and_the_list_of_known_ones() -> None:
 
 
 async def test_an_interaction_is_streamed_whole() -> None:
-    server = InteractionsServer(PIECES, ["Hm."])
+    server = InteractionsServer([Thinking("Hm."), *SAID])
     async with serving(server) as api:
         frames = await api.read(INTERACTIONS.request(PROMPT))
     folded = reply(deltas("gemini-interactions", frames))
     assert (folded.thinking, folded.answer, folded.usage) == ("Hm.", TEXT, Usage(5, 5, 1))
     assert folded.verdict == DONE
-    assert server.prompts[0]["background"] is True
+    assert server.posts[0].json()["background"] is True
 
 
-@pytest.mark.parametrize("how", ["cut", "end", "half", "garbled", "done", "timeout"])
-async def test_a_stream_is_joined_again_wherever_it_broke(how: How) -> None:
-    for events in range(1, len(InteractionsServer(PIECES).make().events)):
-        server = InteractionsServer(PIECES, cuts=[Cut(events, how=how), Cut(1, how=how)])
+@pytest.mark.parametrize(
+    "leg",
+    [
+        Leg(how="cut"),
+        Leg(how="end"),
+        Leg(tail=b'event: step.delta\ndata: {"ind'),
+        Leg(tail=b'event: step.delta\ndata: {"ind\n\n'),
+        Leg(tail=END),
+        Leg(tail=TIMED_OUT),
+    ],
+    ids=["cut", "end", "half", "garbled", "done", "timeout"],
+)
+async def test_a_stream_is_joined_again_wherever_it_broke(leg: Leg) -> None:
+    for events in range(1, 9):
+        legs = [replace(leg, events=number) for number in (events, 1)]
+        server = InteractionsServer(SAID, legs=legs)
         decoder = INTERACTIONS.decoder()
         async with serving(server) as api:
             frames = await api.read(INTERACTIONS.request(PROMPT))
@@ -189,7 +206,7 @@ async def test_a_stream_is_joined_again_wherever_it_broke(how: How) -> None:
 
 
 async def test_a_stream_may_begin_again_before_its_cursor() -> None:
-    server = InteractionsServer(PIECES, cuts=[Cut(6)], again=2)
+    server = InteractionsServer(SAID, legs=[Leg(events=6)], again=2)
     async with serving(server) as api:
         first = await api.read(INTERACTIONS.request(PROMPT))
         more = await api.read(SCHEMES["interactions"].resume(handle(first), cursor(first)))
@@ -197,7 +214,8 @@ async def test_a_stream_may_begin_again_before_its_cursor() -> None:
 
 
 async def test_polling_finds_the_answer_when_it_is_there() -> None:
-    server = InteractionsServer(PIECES, ["Hm."], cuts=[Cut(5)], polls=2, no_resume=400)
+    pieces, legs = [Thinking("Hm."), *SAID], [Leg(events=5)]
+    server = InteractionsServer(pieces, legs=legs, polls=2, window_closed=True)
     async with serving(server) as api:
         decoder = INTERACTIONS.decoder()
         frames = await api.read(INTERACTIONS.request(PROMPT))
@@ -211,7 +229,7 @@ async def test_polling_finds_the_answer_when_it_is_there() -> None:
 
 
 async def test_a_cancelled_interaction_says_so_to_all() -> None:
-    server = InteractionsServer(PIECES, cuts=[Cut(6)])
+    server = InteractionsServer(SAID, legs=[Leg(events=6)])
     async with serving(server) as api:
         frames = await api.read(INTERACTIONS.request(PROMPT))
         scheme, name = SCHEMES["interactions"], handle(frames)
@@ -219,18 +237,18 @@ async def test_a_cancelled_interaction_says_so_to_all() -> None:
         more = await api.read(scheme.resume(name, cursor(frames)))
         verdict = deltas("gemini-interactions", frames + more)[-1]
     assert verdict == Verdict(EndState.STOPPED, "cancelled at the server")
-    assert server.cancelled == [name.id]
+    assert len(server.cancelled) == 1
 
 
 async def test_a_cancel_that_comes_too_late_changes_nothing() -> None:
-    async with serving(InteractionsServer(PIECES)) as api:
+    async with serving(InteractionsServer(SAID)) as api:
         frames = await api.read(INTERACTIONS.request(PROMPT))
         _, body = await api.answer(SCHEMES["interactions"].cancel(handle(frames)))
     assert body["status"] == "completed"
 
 
 async def test_background_is_refused_and_the_fallback_is_not() -> None:
-    async with serving(InteractionsServer(PIECES, no_background=True)) as api:
+    async with serving(InteractionsServer(SAID, refuse_background=True)) as api:
         call = INTERACTIONS.request(PROMPT)
         status, body = await api.answer(call)
         assert (status, "background" in body["error"]["message"].lower()) == (400, True)
@@ -239,7 +257,7 @@ async def test_background_is_refused_and_the_fallback_is_not() -> None:
 
 
 async def test_what_is_not_stored_or_is_expired_is_not_found() -> None:
-    server = InteractionsServer(PIECES)
+    server = InteractionsServer(SAID)
     async with serving(server) as api:
         frames = await api.read(INTERACTIONS.request(Prompt(PROMPT.turns, MODEL, {"store": False})))
         assert not [one for one in deltas(api.name, frames) if isinstance(one, Kept)]
@@ -250,7 +268,7 @@ async def test_what_is_not_stored_or_is_expired_is_not_found() -> None:
 
 
 async def test_the_last_event_may_count_no_tokens() -> None:
-    async with serving(InteractionsServer(PIECES, usage=False)) as api:
+    async with serving(InteractionsServer(SAID, usage=False)) as api:
         frames = await api.read(INTERACTIONS.request(PROMPT))
         assert reply(deltas(api.name, frames)).usage == Usage()
         _, body = await api.answer(SCHEMES["interactions"].poll(handle(frames)))
@@ -258,7 +276,7 @@ async def test_the_last_event_may_count_no_tokens() -> None:
 
 
 async def test_an_unknown_cursor_is_refused() -> None:
-    async with serving(InteractionsServer(PIECES)) as api:
+    async with serving(InteractionsServer(SAID)) as api:
         frames = await api.read(INTERACTIONS.request(PROMPT))
         resume = SCHEMES["interactions"].resume
         assert (await api.answer(resume(handle(frames), "other")))[0] == 400

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 from ssechat.core.deltas import Text, Thinking
 from support.fault_server import sse
+from support.kept_server import Fields, Piece, runs
 
-Piece = Text | Thinking
 End = Literal["completed", "incomplete", "failed", "error"]
-Fields = dict[str, Any]
 Event = tuple[str, Fields]
 
 FAILURE = {"code": "server_error", "message": "The model failed."}
@@ -40,8 +38,7 @@ class Script:
     @property
     def items(self) -> list[tuple[type[Piece], list[str]]]:
         """The pieces of one kind that stand together are one output item."""
-        runs = groupby(self.pieces, type)
-        return [(kind, [piece.text for piece in run]) for kind, run in runs]
+        return runs(self.pieces)
 
     def response(self, id: str, status: str, *, background: bool, store: bool) -> Fields:
         """The Response object; it has its output and usage once it is over."""
