@@ -118,26 +118,31 @@ def _relay_cancel(handle: Handle) -> Call:
     return _post(handle.path.partition("?")[0].removesuffix("/events") + "/cancel")
 
 
+def _quoted(text: str) -> str:
+    """As one segment of a path, or one value of a query."""
+    return quote(text, safe="", errors="replace")
+
+
 def _response(handle: Handle) -> str:
-    return f"responses/{quote(handle.id, safe='')}"
+    return f"responses/{_quoted(handle.id)}"
 
 
 def _resume_response(handle: Handle, cursor: str) -> Call:
-    after = f"&starting_after={cursor}" if cursor else ""
+    after = f"&starting_after={_quoted(cursor)}" if cursor else ""
     return _get(f"{_response(handle)}?stream=true{after}&include_obfuscation=false")
 
 
 def _interaction(handle: Handle) -> str:
-    return f"interactions/{quote(handle.id, safe='')}"
+    return f"interactions/{_quoted(handle.id)}"
 
 
 def _resume_interaction(handle: Handle, cursor: str) -> Call:
-    after = f"&last_event_id={quote(cursor, safe='')}" if cursor else ""
+    after = f"&last_event_id={_quoted(cursor)}" if cursor else ""
     return _get(f"{_interaction(handle)}?stream=true{after}")
 
 
 def _llama(handle: Handle) -> str:
-    return f"{handle.path}?conv_id={quote(handle.id, safe='')}"
+    return f"{handle.path}?conv_id={_quoted(handle.id)}"
 
 
 SCHEMES = {
@@ -172,7 +177,7 @@ SCHEMES = {
     "llama": Scheme(
         Rung.EXACT,
         Rung.EXACT,
-        lambda handle, cursor: _get(f"{_llama(handle)}&from={cursor or 0}"),
+        lambda handle, cursor: _get(f"{_llama(handle)}&from={_quoted(cursor) or 0}"),
         cancel=lambda handle: Call("DELETE", _llama(handle), {}),
         ordering=Ordering.OFFSET,
     ),
