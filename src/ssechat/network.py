@@ -27,8 +27,9 @@ def listen(loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> Call
         return lambda: None
 
     def close() -> None:
-        loop.remove_reader(source)
-        source.close()
+        if source.fileno() >= 0:
+            loop.remove_reader(source)
+            source.close()
 
     def read() -> None:
         try:
