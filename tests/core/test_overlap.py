@@ -87,6 +87,16 @@ def test_after_a_very_short_text_a_repetition_may_be_chance(old: str) -> None:
     assert trimmed(old, [old, " and more"]) == f"{old} and more"
 
 
+@given(st.text("ab ", min_size=1, max_size=20), NEW, PLACES)
+def test_of_a_server_that_echoes_even_a_very_short_text_is_dropped(
+    old: str, new: str, places: list[int]
+) -> None:
+    overlap = Overlap(old, echoes=True)
+    told = [*map(overlap.feed, cut(old + new, places)), overlap.close()]
+    assert "".join(told) == new
+    assert Overlap(old, echoes=True).feed("x") == "x"
+
+
 def test_a_short_match_is_taken_for_chance_and_a_longer_one_is_not() -> None:
     old = "0123456789"
     assert trimmed(old, [old[-SHORTEST + 1 :], "x"]) == f"{old[-SHORTEST + 1 :]}x"

@@ -56,12 +56,14 @@ class Continuation(msgspec.Struct, frozen=True):
     """A new request that goes on from a partial answer.
 
     `how` is a word or two for the user ("prefill", "by a message"). `trim`: the new answer may
-    begin by repeating the end of the partial one, or, as llama.cpp does, all of it.
+    begin by repeating the end of the partial one; `echoes`: it begins with all of it, however short
+    that is, as llama.cpp's do.
     """
 
     call: Call
     how: str
     trim: bool = False
+    echoes: bool = False
 
 
 def history(turns: list[Turn]) -> tuple[Turn, ...]:

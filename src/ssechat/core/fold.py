@@ -170,7 +170,8 @@ class Fold:
     def _go_on(self, frame: Frame, note: dict[str, Any]) -> None:
         text = str(note.get("text", ""))
         self._continued = True
-        self._overlap = Overlap(text) if note.get("trim") else None
+        echoes = bool(note.get("echoes"))
+        self._overlap = Overlap(text, echoes=echoes) if note.get("trim") else None
         self.reply.begin_with(text, frame.wall, frame.mono, str(note.get("how", "")))
 
     def _ended(self, frame: Frame) -> list[Delta]:

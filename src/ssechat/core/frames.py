@@ -36,7 +36,8 @@ class MarkName(StrEnum):
     EOF = "eof"
     """The body ended cleanly, at a server whose user says that this completes an answer."""
     CONTINUED = "continued"
-    """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str}`"""
+    """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str,
+    "echoes": bool}`"""
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -10,20 +10,21 @@ SHORTEST = 8
 
 class Overlap:
     """Drops from the beginning of a new text what stands already: all of the old text (llama.cpp
-    repeats a prefill whole) or its end (as a model does that was asked by a message).
+    repeats a prefill whole) or its end (as a model does that was asked by a message). `echoes`: the
+    former is expected, so that it does not count as chance however short it is.
 
     Text is held back only while it may still be such a repetition. Work is linear in what is fed,
     however it is cut.
     """
 
-    def __init__(self, old: str) -> None:
+    def __init__(self, old: str, *, echoes: bool = False) -> None:
         self._old = old
         self._end = old[-LONGEST:]
         self._held: list[str] = []
         self._length = 0
         self._whole = True
         self._places = list(range(len(self._end) - SHORTEST + 1))
-        self._open = bool(self._places)
+        self._open = echoes or bool(self._places)
 
     def feed(self, text: str) -> str:
         """What of the text so far is new and certain."""

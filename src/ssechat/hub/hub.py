@@ -194,6 +194,7 @@ class Hub:
             text=found.partial,
             trim=found.continuation.trim,
             how=found.continuation.how,
+            echoes=found.continuation.echoes,
         )
         pump.start(self._submitted(pump))
         return live

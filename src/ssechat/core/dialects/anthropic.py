@@ -107,10 +107,11 @@ def _block(thought: Thought) -> Iterator[dict[str, str]]:
 def continuation(prompt: Prompt, partial: str, server: str) -> Continuation:
     """By a prefill for the models that take one, and by a message where that is refused."""
     asked = request(by_message(prompt, partial))
-    if _thinks(prompt.params) or not (server.lower() == "llamacpp" or takes_prefill(prompt.model)):
+    echoes = server.lower() == "llamacpp"
+    if _thinks(prompt.params) or not (echoes or takes_prefill(prompt.model)):
         return Continuation(asked, "by a message", trim=True)
-    call = request(prefilled(prompt, partial))
-    return Continuation(msgspec.structs.replace(call, fallback=asked.body), "prefill", trim=True)
+    call = msgspec.structs.replace(request(prefilled(prompt, partial)), fallback=asked.body)
+    return Continuation(call, "prefill", trim=True, echoes=echoes)
 
 
 def _thinks(params: dict[str, Any]) -> bool:

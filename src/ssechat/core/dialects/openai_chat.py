@@ -115,7 +115,7 @@ def continuation(prompt: Prompt, partial: str, server: str) -> Continuation:
             return Continuation(_call(body(fields, params)), "prefill")
         case "llamacpp":
             call = _call(body(fields, params), body(_fields(asked), params))
-            return Continuation(call, "prefill", trim=True)
+            return Continuation(call, "prefill", trim=True, echoes=True)
         case "deepseek" | "api.deepseek.com":
             fields["messages"][-1]["prefix"] = True
             return Continuation(_call(body(fields, params), path=DEEPSEEK_BETA), "prefix")
