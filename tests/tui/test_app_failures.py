@@ -131,7 +131,7 @@ async def test_the_turn_after_a_cut_answer_sends_its_text(home: Path) -> None:
         configure(home, server.base_url)
         async with desktop() as desk:
             await desk.ask("first")
-            await desk.says("cut (cannot resume)")
+            await desk.says("cut (F6 continues)")
             await desk.ask("second")
             await desk.says("complete")
         said = [(m["role"], m["content"]) for m in server.requests[1].json()["messages"]]

@@ -27,6 +27,9 @@ class Provider:
         self.cuts = False
 
     async def __call__(self, request: Request, wire: Wire) -> None:
+        if request.method == "GET":
+            await wire.reply(404)
+            return
         await wire.open_stream()
         await wire.event(chunk(f"answer to {request.json()['messages'][-1]['content']}"))
         if self.cuts:
@@ -227,7 +230,9 @@ async def test_a_tab_that_is_closed_leaves_its_stream_and_the_last_one_an_empty_
     assert len(seat.desk.tabs) == 1
     assert seat.tab.conversation is None
     assert live.outcome is None
-    assert seat.said == [("the answer goes on without the tab; F2 opens it again", "information")]
+    assert seat.said == [
+        ("the answer goes on without the tab while ssechat runs; F2 opens it again", "information")
+    ]
     await seat.desk.open(conversation)
     assert seat.tab.live is live
     provider.open.set()
@@ -302,7 +307,7 @@ async def test_a_cut_is_known_to_be_one_after_a_restart(home: Path, provider: Pr
         async with sitting() as seat:
             await seat.ask("one")
             await seat.answered()
-            assert seat.tab.pieces[0].text == "cut (cannot resume)"
+            assert seat.tab.pieces[0].text == "cut (F6 continues)"
         async with sitting() as seat:
             assert seat.tab.pieces[0].text == "cut (cannot resume)"
             assert seat.tab.label.badge.text == "✗"

@@ -46,22 +46,34 @@ def test_a_cut_without_a_way_to_resume_is_told_as_a_cut(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
         ask(program, "hello #plain #rate=200 #cut=300")
-        bar_says(program, "thinking", "none (no resume)")
+        bar_says(program, "thinking", "continue")
         program.send(b"\x11")
         told(program, "an answer is still coming and would be cut")
-        bar_says(program, "cut (cannot resume)")
-        program.send(F6)
-        told(program, "this server cannot resume a stream — ctrl+r asks again")
+        bar_says(program, "cut (F6 continues)")
         leave(program)
     with demo(tmp_path) as program:
         program.wait_for("hello #plain #rate=200… ✗")
-        bar_says(program, "cut (cannot resume)")
+        bar_says(program, "cut (F6 continues)")
         ask(program, "python #length=300 #rate=1000")
         bar_says(program, "length")
         leave(program)
     ((_, cut, _, _),) = stored(tmp_path)
     assert cut.state == "cut"
     assert cut.text
+
+
+def test_a_cut_answer_goes_on_by_a_new_request_when_the_user_asks(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "hello #plain #rate=1000 #cut=300")
+        bar_says(program, "cut (F6 continues)")
+        program.send(F6)
+        program.wait_for(re.compile(r"goes on by a new request \(by a message\)"))
+        program.wait_for("attempt 2/2")
+        bar_says(program, "complete")
+        leave(program)
+    ((_, answer),) = stored(tmp_path)
+    assert (answer.state, answer.parts[0]["seams"][0]["how"]) == ("complete", "continued")
 
 
 def test_a_slow_first_byte_runs_the_clock_of_ttfb(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_second_window_follows_the_stream_and_takes_it_over_when_the_first_one
         second.send(ENTER)
         bar_says(second, "thinking", "in another window")
         second.send(ESCAPE)
-        told(second, "this answer is read by another window; stop it there")
+        told(second, "read by another window; F6 takes it over")
         first.kill(signal.SIGKILL)
         first.wait()
         bar_says(second, "live", "resumed ×1")

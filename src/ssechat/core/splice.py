@@ -208,6 +208,12 @@ class Splice:
                 return Sifted(new, found, frames[number:])
         return Sifted(new)
 
+    def trust(self, ordering: Ordering) -> None:
+        """The server has shown by now how its ids are ordered: from here on they count."""
+        last = order(self._latest, ordering)
+        if last is not None:
+            self._ordering, self._last, self.settled = ordering, last, False
+
     def accept(self, frame: Frame) -> None:
         """Go on from `frame` all the same: the gap before it cannot be closed."""
         here = order(frame.id, self._ordering)

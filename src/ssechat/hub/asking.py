@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ssechat.core.conversation import Call
 from ssechat.core.deltas import Verdict
 from ssechat.core.errors import LinkProblem, Problem
 from ssechat.core.resume import Happening, Lost, Polled, Refused
+from ssechat.core.schemes import by_conversation
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import happening_of
@@ -28,6 +30,19 @@ async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
         return problem.title
     agreed = 200 <= answer.status < 300 or answer.status in _NOTHING_LEFT
     return "" if agreed else f"status {answer.status}"
+
+
+async def stop_if_llama(clients: Clients, out: Outgoing, live: Live) -> None:
+    """A request was given up before its server had shown what it is. A llama.cpp server goes on with
+    it all the same: see whether it is one, by a request that costs nothing, and stop it then."""
+    call = Call("GET", out.dialect.MODELS_PATH, {})
+    try:
+        answer = await fetch(clients, out.target, call)
+        live.handle = by_conversation(out.call, answer.server)
+        if live.handle.known:
+            await ask_to_stop(clients, out, live)
+    except Problem:
+        pass  # closing the connection was all that could be done
 
 
 async def ask_for_object(clients: Clients, out: Outgoing, live: Live) -> str | Happening:

@@ -37,7 +37,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     @property
     def stoppable(self) -> bool:
         """Whether it can be stopped before the server has answered."""
-        return self.relay or CONVERSATION_HEADER in self.call.headers
+        return self.relay and bool(self.idempotency_key)
 
     def request(self, live: Live, how: Connect, cursor: str) -> Call:
         """What opens the connection that the machine asks for."""
@@ -74,17 +74,14 @@ class Outgoing(msgspec.Struct, frozen=True):
 
     def cancel(self, live: Live) -> Call | None:
         """How the server is told to stop; None if only closing the connection tells it."""
-        handle = live.handle
-        if handle == Handle() and self.relay and self.idempotency_key:
+        if live.handle == Handle() and self.relay and self.idempotency_key:
             return cancel_by_key(self.idempotency_key)
-        if handle == Handle():
-            handle = by_conversation(self.call, "llama.cpp")
-        scheme = SCHEMES.get(handle.scheme)
-        return scheme.cancel(handle) if scheme and scheme.cancel else None
+        scheme = SCHEMES.get(live.handle.scheme)
+        return scheme.cancel(live.handle) if scheme and scheme.cancel else None
 
-    def guesses(self, live: Live) -> bool:
-        """Whether `cancel` is for a server that has not shown yet what it is."""
-        return live.handle == Handle() and not self.relay
+    def may_be_llama(self, live: Live) -> bool:
+        """Whether its server, which has not shown what it is, may go on with it under our name."""
+        return live.handle == Handle() and CONVERSATION_HEADER in self.call.headers
 
     def poll(self, live: Live) -> Call | None:
         """How the final object is asked for."""

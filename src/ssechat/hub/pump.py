@@ -35,7 +35,7 @@ from ssechat.core.resume import (
     Woken,
     step,
 )
-from ssechat.hub.asking import ask_for_object, ask_to_stop
+from ssechat.hub.asking import ask_for_object, ask_to_stop, stop_if_llama
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.outgoing import Outgoing
@@ -317,11 +317,9 @@ class Pump:
         await self._write_stopping()
         closed = self._reader is not None
         self._drop()
-        stoppable = out.cancel(live) is not None
-        if stoppable and out.guesses(live):
-            self._spawn(ask_to_stop(self._clients, out, live))
-            stoppable = False
-        if not stoppable:
+        if out.may_be_llama(live):
+            self._spawn(stop_if_llama(self._clients, out, live))
+        if out.cancel(live) is None:
             note = "by closing the connection" if closed else ""
             if live.machine.promised and closed:
                 note = "the server had not named the answer, and may go on with it"

@@ -64,6 +64,7 @@ class Reader:
         self._slot = slot
         self._away = False
         self._numbered = ""
+        self._ordering = Ordering.OPAQUE
         self.over = False
 
     async def run(self, how: Connect) -> None:
@@ -104,7 +105,8 @@ class Reader:
                 self._tell(opened)
                 self._slot.give()
                 self._away = live.fold.away
-                splice = Splice(live.history, cursor, ordering=self._out.ordering(live))
+                self._ordering = self._out.ordering(live)
+                splice = Splice(live.history, cursor, ordering=self._ordering)
                 async with aclosing(connection.frames()) as arriving:
                     await self._read(arriving, splice)
         except LinkProblem as problem:
@@ -125,8 +127,16 @@ class Reader:
     async def _read(self, arriving: AsyncIterator[list[Frame]], splice: Splice) -> None:
         async for frames in arriving:
             if not self.over:
+                self._trust(splice)
                 self._sift(splice, [self._named(frame) for frame in frames])
                 await self._recorder.room()
+
+    def _trust(self, splice: Splice) -> None:
+        """Some APIs say in an event, not in a header, that they keep the answer in order."""
+        ordering = self._out.ordering(self._live)
+        if ordering is not self._ordering:
+            self._ordering = ordering
+            splice.trust(ordering)
 
     def _named(self, frame: Frame) -> Frame:
         """The frame under the name that its scheme or dialect gives to it, if there is one."""

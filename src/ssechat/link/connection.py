@@ -151,11 +151,13 @@ async def connect(
 
 
 class Answer(NamedTuple):
-    """A short answer. `retry_after` in seconds, if the server names a time."""
+    """A short answer. `retry_after` in seconds, if the server names a time; `server` is what it
+    calls itself."""
 
     status: int
     body: bytes
     retry_after: float | None = None
+    server: str = ""
 
 
 async def fetch(
@@ -182,7 +184,9 @@ async def fetch(
         response = await _head(exchange, target, seconds)
         body = await exchange.beginning(limit, seconds)
         asked = retry_after(response.headers.get("retry-after", ""))
-        return Answer(response.status_code, target.redactor.body(body), asked)
+        redact = target.redactor
+        server = redact(response.headers.get("server", ""))
+        return Answer(response.status_code, redact.body(body), asked, server)
 
 
 def sendable(event_id: str) -> bool:

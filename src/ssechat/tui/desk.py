@@ -206,7 +206,7 @@ class Desk:
         if tab.live is None or not tab.running:
             return False
         if tab.live.followed:
-            self._say("another window reads this answer; F6 takes it over", "warning")
+            self._say("read by another window; F6 takes it over", "warning")
         else:
             self.session.hub.stop(tab.live)
         return True
