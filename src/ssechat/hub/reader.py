@@ -125,11 +125,16 @@ class Reader:
         self._tell(Sent())
 
     async def _read(self, arriving: AsyncIterator[list[Frame]], splice: Splice) -> None:
+        """To the end, also once it is over, unless what came here ended it: a body that is read
+        to its end leaves the connection fit for use."""
         async for frames in arriving:
-            if not self.over:
-                self._trust(splice)
-                self._sift(splice, [self._named(frame) for frame in frames])
-                await self._recorder.room()
+            if self.over:
+                continue
+            self._trust(splice)
+            self._sift(splice, [self._named(frame) for frame in frames])
+            if self.over:
+                return
+            await self._recorder.room()
 
     def _trust(self, splice: Splice) -> None:
         """Some APIs say in an event, not in a header, that they keep the answer in order."""
