@@ -309,6 +309,6 @@ async def test_a_cut_is_known_to_be_one_after_a_restart(home: Path, provider: Pr
             await seat.answered()
             assert seat.tab.pieces[0].text == "cut (F6 continues)"
         async with sitting() as seat:
-            assert seat.tab.pieces[0].text == "cut (cannot resume)"
+            assert seat.tab.pieces[0].text == "cut (F6 continues)"
             assert seat.tab.label.badge.text == "✗"
             assert seat.desk.may_ask(seat.tab)

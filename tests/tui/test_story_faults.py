@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.app import (
+    ESCAPE,
     F6,
     LEADER,
     READY,
@@ -70,10 +71,12 @@ def test_a_cut_answer_goes_on_by_a_new_request_when_the_user_asks(tmp_path: Path
         program.send(F6)
         program.wait_for(re.compile(r"goes on by a new request \(by a message\)"))
         program.wait_for("attempt 2/2")
-        bar_says(program, "complete")
+        bar_says(program, "live")
+        program.send(ESCAPE)
+        bar_says(program, "stopped")
         leave(program)
     ((_, answer),) = stored(tmp_path)
-    assert (answer.state, answer.parts[0]["seams"][0]["how"]) == ("complete", "continued")
+    assert (answer.state, answer.parts[0]["seams"][0]["how"]) == ("stopped", "continued")
 
 
 def test_a_slow_first_byte_runs_the_clock_of_ttfb(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
 
 
 async def stop_if_llama(clients: Clients, out: Outgoing, live: Live) -> None:
-    """A request was given up before its server had shown what it is. A llama.cpp server goes on with
-    it all the same: see whether it is one, by a request that costs nothing, and stop it then."""
+    """A request was given up before its server had shown what it is. llama.cpp goes on with it all
+    the same: see whether that is it, by a request that costs nothing, and stop it then."""
     call = Call("GET", out.dialect.MODELS_PATH, {})
     try:
         answer = await fetch(clients, out.target, call)
