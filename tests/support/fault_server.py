@@ -22,7 +22,8 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -254,6 +255,16 @@ class FaultServer:
         async with asyncio.timeout(within):
             for wire in self._all:
                 await wire.peer_closed.wait()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Nobody listens at its port. Connections that there are stay."""
+        self._server.close()
+        try:
+            yield
+        finally:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._connected, HOST, self.port)
 
     def take(self, request: Request, wire: Wire) -> None:
         self.requests.append(request)

@@ -97,7 +97,8 @@ class KeptServer(FaultServer):
     """`legs` are the event streams in the order in which they are asked for; more are faultless.
 
     `polls`: so many GETs find the answer unfinished, the next one finished; `unpolled`: the
-    statuses that the first of them get instead. `window_closed`: no stream can be joined again.
+    statuses that the first of them get instead. `window_closed`: no stream can be joined again;
+    `unstreamed`: whoever asks for that gets the object.
     `expired`: nothing is found. `refuse_background`: 400. `outlives`: an answer that was not made
     in the background goes on when nobody listens. `cancels`: the statuses that the first cancels
     get. `too_late`: the answer is complete when a cancel comes. `id`: what answers are called, `{}`
@@ -123,6 +124,7 @@ class KeptServer(FaultServer):
         polls: int = 0,
         unpolled: Sequence[int] = (),
         window_closed: bool = False,
+        unstreamed: bool = False,
         expired: bool = False,
         refuse_background: bool = False,
         outlives: bool = False,
@@ -136,6 +138,7 @@ class KeptServer(FaultServer):
         self.answers: dict[str, Answer] = {}
         self.polls = polls
         self.window_closed = window_closed
+        self.unstreamed = unstreamed
         self.expired = expired
         self.refuse_background = refuse_background
         self.outlives = outlives
@@ -258,7 +261,7 @@ class KeptServer(FaultServer):
     async def _retrieve(self, answer: Answer | None, query: dict[str, str], line: Wire) -> None:
         if answer is None:
             await self._refuse(line, 404, "Answer not found.")
-        elif query.get("stream") != "true":
+        elif query.get("stream") != "true" or self.unstreamed:
             await self._poll(answer, line)
         elif not self._joinable(answer) or self.window_closed:
             await self._refuse(line, 400, self.UNJOINABLE)

@@ -14,6 +14,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import pytest
+
 from ssechat.core.deltas import Text, Thinking
 from ssechat.core.frames import FrameKind
 from ssechat.core.resume import State
@@ -52,6 +54,7 @@ class Api(NamedTuple):
 
 RESPONSES = Api("openai-responses", ResponsesServer)
 INTERACTIONS = Api("gemini-interactions", InteractionsServer)
+BOTH = pytest.mark.parametrize("api", [RESPONSES, INTERACTIONS], ids=lambda api: api.dialect)
 
 
 class Told(NamedTuple):
