@@ -299,3 +299,31 @@ def test_many_readers_are_served_at_once(server):
         assert {len(frames(response)) for response in responses} == {43}
         for reader in readers:
             reader.__exit__(None, None, None)
+
+
+def test_a_stream_is_stopped_by_its_key_before_its_id_is_known(server):
+    headers = {"Idempotency-Key": "key-of-one"}
+    with server.http.stream(
+        "POST", "/v1/messages", json=request("hello #rate=2"), headers=headers
+    ) as response:
+        name = response.headers["ssechat-stream-id"]
+    by_key = {"idempotency_key": "key-of-one"}
+    assert server.http.post("/v1/streams/cancel", json=by_key).status_code == 202
+    assert server.http.get(f"/v1/streams/{name}").json()["state"] == "stopped"
+    assert server.http.post("/v1/streams/cancel", json=by_key).status_code == 200
+
+
+def test_a_key_that_was_cancelled_before_it_came_starts_nothing(server):
+    by_key = {"idempotency_key": "key-of-none"}
+    assert server.http.post("/v1/streams/cancel", json=by_key).status_code == 202
+    headers = {"Idempotency-Key": "key-of-none"}
+    late = server.http.post("/v1/messages", json=request("hello"), headers=headers)
+    assert (late.status_code, "cancelled" in late.text) == (409, True)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"idempotency_key": 7}', b'{"idempotency_key": ""}']
+)
+def test_a_cancel_without_a_key_is_refused(server, body):
+    sent = {"Content-Type": "application/json"}
+    assert server.http.post("/v1/streams/cancel", content=body, headers=sent).status_code == 400

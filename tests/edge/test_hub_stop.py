@@ -154,3 +154,48 @@ async def test_a_stop_while_it_waits_to_reconnect_ends_the_waiting(tmp_path: Pat
         hub.stop(live)
         await ended(live, within=1)
         assert (await stored(hub, live)).state == "stopped"
+
+
+async def test_a_stop_before_the_server_has_answered_is_asked_for_by_key(tmp_path: Path) -> None:
+    states: list[str] = []
+
+    async def handler(request: Request, wire: Wire) -> None:
+        if request.target == "/v1/streams/cancel":
+            key = server.requests[0].headers["idempotency-key"]
+            assert request.json() == {"idempotency_key": key}
+            states.append(state_on_disk(tmp_path, live))
+            await wire.reply(202, "{}")
+        else:
+            await wire.hang()
+
+    async with FaultServer(handler) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url, relay=True))
+        await server.received()
+        hub.stop(live)
+        await ended(live)
+        assert states == ["stopping"]
+        assert (await stored(hub, live)).state == "stopped"
+
+
+async def test_a_stop_before_llama_cpp_has_answered_ends_its_generation(tmp_path: Path) -> None:
+    """It goes on without its reader, under the name that the request gave to it."""
+    stopped = asyncio.Event()
+
+    async def handler(request: Request, wire: Wire) -> None:
+        if request.method == "GET":
+            await wire.reply(200, "{}", {"Server": "llama.cpp"})
+        elif request.method == "DELETE":
+            name = server.requests[0].headers["x-conversation-id"]
+            assert request.target == f"/stream?conv_id={name}"
+            await wire.reply(204)
+            stopped.set()
+        else:
+            await wire.hang()
+
+    async with FaultServer(handler) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url))
+        await server.received()
+        hub.stop(live)
+        await ended(live)
+        async with asyncio.timeout(5):
+            await stopped.wait()

@@ -14,6 +14,7 @@ from ssechat.demo.stream import KEPT, Stream, new_id
 
 _MOST_STREAMS = 256
 _MOST_REFUSED = 1024
+_CALLED_OFF = 600.0  # s that a key which was cancelled before it came starts nothing
 
 
 class Full(Exception):
@@ -40,6 +41,7 @@ class Provider:
         self._rate = rate
         self._streams = {stream.id: stream for stream in store.load()}
         self._refused: dict[tuple[str, int], None] = {}
+        self._called_off: dict[str, float] = {}
         self.listeners: set[Listener] = set()
         self._sweep()
 
@@ -59,6 +61,18 @@ class Provider:
         if found is not None and found.digest != digest:
             raise OtherBody
         return found
+
+    def call_off(self, key: str) -> Stream | None:
+        """The stream that `key` started; if there is none, it will start none for a while."""
+        found = next((one for one in self._streams.values() if one.key == key), None)
+        if found is None:
+            now = time.time()
+            self._called_off = {k: t for k, t in self._called_off.items() if t > now - _CALLED_OFF}
+            self._called_off[key] = now
+        return found
+
+    def called_off(self, key: str) -> bool:
+        return time.time() - self._called_off.get(key, 0.0) < _CALLED_OFF
 
     def start(self, dialect: Dialect, body: bytes, play: Script, key: str) -> Stream:
         """A new stream, whose clock runs from now. Raises Full. A plain one is kept nowhere."""

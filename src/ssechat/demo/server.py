@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -38,6 +39,7 @@ def application(provider: Provider, host: str) -> Starlette:
         Route("/v1/messages", _generate, methods=["POST"]),
         Route("/v1/models", _models),
         Route("/v1/streams/{id}/events", _events),
+        Route("/v1/streams/cancel", _cancel_by_key, methods=["POST"]),
         Route("/v1/streams/{id}/cancel", _cancel, methods=["POST"]),
         Route("/v1/streams/{id}", _status),
         Route("/healthz", _health),
@@ -68,6 +70,8 @@ async def _generate(request: Request) -> Response:
     again = _known(provider, key, sum_of_body)
     if again is not None:
         return _reader(provider, again, 0, {"Idempotent-Replayed": "true"})
+    if provider.called_off(key):
+        raise Refusal(409, "this request was cancelled before it came")
     turned_away = provider.refuses(sum_of_body, play.asked)
     if turned_away is not None:
         status, seconds = turned_away
@@ -182,6 +186,23 @@ async def _status(request: Request) -> Response:
 async def _cancel(request: Request) -> Response:
     stream = _stream(request)
     stopped = request.app.state.provider.stop(stream)
+    state = stream.state(time.time())
+    return JSONResponse({"id": stream.id, "state": state}, 202 if stopped else 200)
+
+
+async def _cancel_by_key(request: Request) -> Response:
+    """Stop the stream that a key started, or see to it that the key starts none."""
+    provider: Provider = request.app.state.provider
+    try:
+        key = json.loads(await bounded_body(request))["idempotency_key"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        key = None
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise Refusal(400, 'the body wants to be {"idempotency_key": "…"}')
+    stream = provider.call_off(key)
+    if stream is None:
+        return JSONResponse({"state": "stopped"}, 202)
+    stopped = provider.stop(stream)
     state = stream.state(time.time())
     return JSONResponse({"id": stream.id, "state": state}, 202 if stopped else 200)
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from ssechat.core.conversation import Call
-from ssechat.core.deltas import EndState
 from ssechat.core.dialects import DIALECTS
 from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
 from ssechat.core.fold import Fold, mark
@@ -19,7 +18,6 @@ from ssechat.core.resume import (
     KEPT,
     Detached,
     Rung,
-    Settle,
     Step,
     Stopped,
     Stream,
@@ -32,7 +30,7 @@ from ssechat.hub.follower import catch_up
 from ssechat.hub.forks import sibling
 from ssechat.hub.live import Live
 from ssechat.hub.others import Others
-from ssechat.hub.outcome import outcome
+from ssechat.hub.outcome import settle_cut
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import findable, humbled, prompt
 from ssechat.hub.pump import Pump
@@ -48,6 +46,7 @@ from ssechat.journal import (
 )
 from ssechat.link import Clients
 from ssechat.settings import Profile
+from ssechat.wake import watch
 
 HEARTBEAT = 5.0  # s between two beats of our leases
 _RETRY = 1.0  # s
@@ -78,6 +77,7 @@ class Hub:
         self._slots = ResumeSlots()
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(journal, self._start, self._resume)
+        self._watch = watch(self.wake_all)
         self._start(self._beat())
 
     @property
@@ -140,7 +140,7 @@ class Hub:
         return submit(
             idempotent=bool(out.idempotency_key),
             stoppable=out.stoppable,
-            promised=bool(out.dialect.SCHEME and out.call.fallback),
+            promised=out.promises,
             fallback=bool(out.call.fallback),
         )
 
@@ -237,6 +237,7 @@ class Hub:
 
     async def close(self) -> None:
         """Save what has arrived and let go. Streams that can resume go on at the next start."""
+        self._watch.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -298,7 +299,7 @@ class Hub:
         try:
             way = await self._way(row.profile)
         except Problem as problem:
-            await self._settle_cut(live, problem)
+            await settle_cut(self.journal, live, problem)
             return live
         pump = self._open(live, row, way)
         first = take_up(
@@ -308,6 +309,7 @@ class Hub:
             fetchable=pump.out.poll(live) is not None,
             stopping=row.state == STOPPING,
             verdict=live.fold.reply.verdict,
+            fallback=bool(row.call.fallback),
             opened=len(live.history) > 0,
         )
         last = live.latest
@@ -315,17 +317,6 @@ class Hub:
             pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
         pump.start(first)
         return live
-
-    async def _settle_cut(self, live: Live, why: Problem) -> None:
-        live.problem = why
-        settle = Settle(EndState.CUT, why.title)
-        live.close(settle)
-        try:
-            await self.journal.settle(live.stream_id, outcome(live, settle))
-        except JournalProblem as problem:
-            live.unsaved = problem
-        live.ended.set()
-        live.changed()
 
     async def _way(self, name: str) -> Route:
         profile = await self._profiles(name)

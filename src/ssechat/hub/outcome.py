@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ssechat.core.deltas import EndState
+from ssechat.core.errors import JournalProblem, Problem
 from ssechat.core.reply import PartKind, Reply
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import Outcome
+from ssechat.journal import Journal, Outcome
 
 
 def outcome(live: Live, settle: Settle) -> Outcome:
@@ -32,6 +34,19 @@ def outcome(live: Live, settle: Settle) -> Outcome:
         resumes=fold.resumes,
         last_id=fold.last_id,
     )
+
+
+async def settle_cut(journal: Journal, live: Live, why: Problem) -> None:
+    """End a stream that cannot go on here, because of `why`."""
+    live.problem = why
+    settle = Settle(EndState.CUT, why.title)
+    live.close(settle)
+    try:
+        await journal.settle(live.stream_id, outcome(live, settle))
+    except JournalProblem as problem:
+        live.unsaved = problem
+    live.ended.set()
+    live.changed()
 
 
 def _thought(reply: Reply) -> float | None:

@@ -23,6 +23,18 @@ from ssechat.hub.live import Live
 from ssechat.link import Connection, Target
 
 
+class _Asked(msgspec.Struct):
+    background: object = None
+
+
+def _in_background(body: bytes) -> bool:
+    """Whether a request says so, as the APIs do that keep an answer."""
+    try:
+        return msgspec.json.decode(body, type=_Asked).background is True
+    except msgspec.DecodeError:
+        return False
+
+
 class Outgoing(msgspec.Struct, frozen=True):
     """The request of one stream, and where it goes. `may_resume` is False where the user switched
     it off; `relay`: the server de-duplicates by key, and can be told to stop by it."""
@@ -38,6 +50,11 @@ class Outgoing(msgspec.Struct, frozen=True):
     def stoppable(self) -> bool:
         """Whether it can be stopped before the server has answered."""
         return self.relay and bool(self.idempotency_key)
+
+    @property
+    def promises(self) -> bool:
+        """Whether it asks for an answer that goes on without us."""
+        return bool(self.dialect.SCHEME) and _in_background(self.call.body)
 
     def request(self, live: Live, how: Connect, cursor: str) -> Call:
         """What opens the connection that the machine asks for."""

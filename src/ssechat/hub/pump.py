@@ -170,6 +170,8 @@ class Pump:
                 self._arm(max(floor * (1 + roll / 4), spread * roll))
             case Linger(seconds):
                 self._arm(seconds)
+                if self.live.stopping:
+                    self._spawn(self._note_stopping())
             case Close():
                 self._drop()
             case AskStop():
@@ -321,7 +323,7 @@ class Pump:
             self._spawn(stop_if_llama(self._clients, out, live))
         if out.cancel(live) is None:
             note = "by closing the connection" if closed else ""
-            if live.machine.promised and closed:
+            if out.promises and not (live.handle.known or live.machine.fell_back):
                 note = "the server had not named the answer, and may go on with it"
             self.tell(Confirmed(note=note))
             return

@@ -264,6 +264,19 @@ class Desk:
             return f"{what} still coming and would be cut; ctrl+q again quits and keeps the text"
         return ""
 
+    @property
+    def left_running(self) -> str:
+        """What goes on at its server after a quit; "" if nothing does."""
+        lives = self.session.hub.lives
+        count = sum(
+            live.kept and live.outcome is None and not live.followed and not live.stopping
+            for live in lives
+        )
+        if not count:
+            return ""
+        what = "1 answer goes" if count == 1 else f"{count} answers go"
+        return f"ssechat: {what} on at the server; the next start of ssechat shows the rest"
+
     async def _submit(self, tab: Tab, text: str | None, parent: str | None) -> bool:
         tab.sending = True
         self._changed(tab)

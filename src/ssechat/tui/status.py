@@ -128,11 +128,19 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
         resumes=fold.resumes,
     )
     pieces = [state_of(live, now), Piece(clean_line(live.model, 24), rank=2), *figures]
+    if why := _waits_for(live):
+        pieces.insert(1, Piece(why, Tone.WARN, 3))
     if live.unsaved is not None:
         pieces.insert(1, Piece("not saved", Tone.BAD))
     if live.followed:
         pieces.insert(1, Piece("in another window", Tone.WARN, 3))
     return pieces
+
+
+def _waits_for(live: Live) -> str:
+    """Why it waits to ask again, as far as the bar has room: a limit, an overload, a lost line."""
+    waits = live.machine.state is State.BACKOFF and live.outcome is None
+    return clean_line(live.machine.note, 40) if waits else ""
 
 
 def _rung(live: Live) -> str:

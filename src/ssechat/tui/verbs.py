@@ -253,6 +253,7 @@ async def quit_app(app: SsechatApp) -> None:
     except OSError as error:
         app.say(f"it cannot be written to a file either: {error.strerror}", "error")
         return
+    app.parting = app.parting or app.desk.left_running
     app.exit(return_code=1 if unsaved else 0)
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -30,7 +30,7 @@ class Help(Overlay[None]):
     Help > Vertical { height: 90%; max-height: 46; }
     Help VerticalScroll { height: 1fr; background: $surface; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [("f1,q", "close", "")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1,q", "close", "", priority=True)]
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()
