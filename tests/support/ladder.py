@@ -94,11 +94,16 @@ async def hurried(hub: Hub, live: Live, *, within: float = 20.0) -> Live:
     async with asyncio.timeout(within):
         while not live.ended.is_set():
             version = live.version
-            if live.due is not None and live.machine.state in _PAUSES:
+            if live.due is not None and _pauses(live):
                 hub.wake(live)
             else:
                 await live.change(version)
     return live
+
+
+def _pauses(live: Live) -> bool:
+    machine = live.machine
+    return machine.state in _PAUSES or (live.stopping and machine.stoppable)
 
 
 async def uncut(hub: Hub, api: Api, **knobs: Any) -> tuple[Told, list[int]]:
