@@ -13,8 +13,12 @@ from ssechat.toml_tables import hint
 Environment = Mapping[str, str]
 
 
+_DIALECTS = {"anthropic": "anthropic", "openai": "openai-responses"}
+"""Where a provider has an API that says or keeps more than Chat Completions does."""
+
+
 def _provider(name: str, variable: str, base_url: str, model: str) -> Profile:
-    dialect = "anthropic" if name == "anthropic" else "openai-chat"
+    dialect = _DIALECTS.get(name, "openai-chat")
     return Profile(name, dialect, base_url, model, api_key_env=variable)
 
 
