@@ -302,6 +302,7 @@ class Hub:
             await settle_cut(self.journal, live, problem)
             return live
         pump = self._open(live, row, way)
+        pump.look_for_handle()
         first = take_up(
             rung=live.shown,
             idempotent=bool(row.idempotency_key) and row.rung != Rung.NONE,

@@ -32,7 +32,7 @@ from ssechat.core.resume.limits import (
     TOO_MUCH,
     TRANSIENT,
 )
-from ssechat.core.resume.moves import Step, back_off, end, fail, interrupt, to
+from ssechat.core.resume.moves import Step, back_off, end, fail, finish, give_up, interrupt, to
 from ssechat.core.resume.polling import gapped, poll, poll_again, polled, unpolled
 from ssechat.core.resume.stopping import ask_again, confirmed, detached, named, never_began, stop
 from ssechat.core.resume.words import (
@@ -62,7 +62,6 @@ from ssechat.core.resume.words import (
     Refused,
     Rung,
     Sent,
-    Settle,
     State,
     Stopped,
     Stream,
@@ -73,15 +72,6 @@ from ssechat.core.resume.words import (
 __all__ = ["TABLE", "Step", "step", "submit", "take_up"]
 
 S = State
-_FORKED = "from a resume; its beginning may be missing"
-
-_ENDS = {
-    EndState.COMPLETE: State.COMPLETED,
-    EndState.LENGTH: State.INCOMPLETE,
-    EndState.REFUSED: State.INCOMPLETE,
-    EndState.FAILED: State.FAILED,
-    EndState.STOPPED: State.CANCELLED,
-}
 
 
 def submit(
@@ -105,6 +95,7 @@ def take_up(
     stoppable: bool = False,
     fetchable: bool = False,
     stopping: bool = False,
+    fallback: bool = False,
     opened: bool = True,
     verdict: Verdict | None = None,
     forked: bool = False,
@@ -120,11 +111,13 @@ def take_up(
         idempotent=idempotent,
         stoppable=stoppable,
         fetchable=fetchable,
+        fallback=fallback,
         verdict=verdict,
         forked=forked,
+        unanswered=True,
     )
     if verdict is not None:
-        return _finish(stream, None, 0.0)
+        return finish(stream, None, 0.0)
     if stopping:
         return stop(stream, Stopped(), 0.0)
     if rung in STREAMS:
@@ -149,8 +142,10 @@ def _sent(stream: Stream, _: Sent, now: float) -> Step:
 
 
 def _unreached(stream: Stream, what: Unreached, now: float) -> Step:
+    if stream.unanswered and not what.futile:
+        return _lost(stream, what, now)
     if what.futile or stream.tries + 1 >= MAX_CONNECT_TRIES:
-        return fail(stream, what.why)
+        return give_up(stream, what.why)
     return back_off(stream, what.why, now)
 
 
@@ -194,17 +189,9 @@ def _judged(stream: Stream, what: Judged, now: float) -> Step:
     if what.verdict.state is EndState.STOPPED and not stream.lapsed and stream.state is S.POLLING:
         return interrupt(stream, "the server ended the answer with our connection")
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
-    return _finish(stream, what, now) if what.verdict.last else (stream, [Linger(LINGER)])
-
-
-def _finish(stream: Stream, _: object, now: float) -> Step:
-    verdict = stream.verdict
-    if verdict is None:
-        return stream, []
-    # A server that sends only what is new looks, after a cut, like one with another answer.
-    note = verdict.note or (_FORKED if stream.forked else "")
-    ended = to(stream, _ENDS[verdict.state], note=note)
-    return ended, [Close(), Settle(verdict.state, note)]
+    if what.verdict.last or stream.state not in (*RECEIVING, S.REPLAYING):
+        return finish(stream, what, now)
+    return stream, [Linger(LINGER)]
 
 
 def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
@@ -214,11 +201,13 @@ def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
 def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
     """A cut: after the verdict it costs nothing; else by the best rung."""
     if stream.verdict is not None:
-        return _finish(stream, what, now)
+        return finish(stream, what, now)
     if stream.rung is Rung.FETCH or (stream.fetchable and stream.tries >= PATIENCE):
         return poll(stream, now)
-    if stream.rung in STREAMS or stream.idempotent:
+    if stream.rung in STREAMS:
         return back_off(stream, what.why, now)
+    if stream.idempotent:
+        return back_off(to(stream, stream.state, unanswered=True), what.why, now)
     if stream.state is State.WAITING:
         return interrupt(stream, f"{what.why}; it may have been billed")
     return interrupt(stream, what.why)
@@ -245,6 +234,8 @@ def _rejoined(stream: Stream, what: Opened, now: float) -> Step:
 
 def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     """The server's answer to a resume that is not a stream."""
+    if stream.verdict is not None:
+        return finish(stream, what, now)
     if stream.fetchable and what.status in (None, 204, 400):
         return poll(stream, now)
     match what.status:
@@ -261,8 +252,10 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     return interrupt(stream, what.why)
 
 
-def _differed(stream: Stream, _: Differed, now: float) -> Step:
+def _differed(stream: Stream, what: Differed, now: float) -> Step:
     """A server whose every answer is another one does not make attempts without end."""
+    if stream.verdict is not None:
+        return finish(stream, what, now)
     if stream.forked:
         return interrupt(stream, "the server sends another answer each time")
     note = "the server now sends another text than the one that came"
@@ -292,9 +285,9 @@ TABLE = _rows(
         ((S.SUBMITTING, S.WAITING), Opened, _opened),
         (RECEIVING, Arrived, _arrived),
         (RECEIVING, Judged, _judged),
-        (RECEIVING, Quiet, _quiet),
+        ((S.WAITING, S.STREAMING), Quiet, _quiet),
         ((S.SUBMITTING, *RECEIVING), Lost, _lost),
-        (RECEIVING, Fired, _finish),
+        (RECEIVING, Fired, finish),
         (RECEIVING, Differed, _differed),
         (RECEIVING, Gapped, gapped),
         (RECEIVING, Woken, _probe),
@@ -303,10 +296,11 @@ TABLE = _rows(
         ((S.RESUMING,), Unreached, _lost),
         ((S.RESUMING,), Refused, _turned_away),
         ((S.RESUMING,), Opened, _rejoined),
+        ((S.RESUMING,), Judged, _judged),
         ((S.STREAMING, S.STALLED, S.REPLAYING), Refused, _turned_away),
         ((S.REPLAYING,), Arrived, _arrived),
         ((S.REPLAYING,), Judged, _judged),
-        ((S.REPLAYING,), Fired, _finish),
+        ((S.REPLAYING,), Fired, finish),
         ((S.REPLAYING,), Differed, _differed),
         ((S.REPLAYING,), Gapped, gapped),
         (REJOINING, Lost, _lost),

@@ -17,6 +17,16 @@ from ssechat.core.resume.words import KEPT, Action, Close, Settle, State, Stream
 
 Step = tuple[Stream, list[Action]]
 
+_FORKED = "from a resume; its beginning may be missing"
+
+_ENDS = {
+    EndState.COMPLETE: State.COMPLETED,
+    EndState.LENGTH: State.INCOMPLETE,
+    EndState.REFUSED: State.INCOMPLETE,
+    EndState.FAILED: State.FAILED,
+    EndState.STOPPED: State.CANCELLED,
+}
+
 OUTCOME = {
     State.CANCELLED: EndState.STOPPED,
     State.INTERRUPTED: EndState.CUT,
@@ -33,9 +43,9 @@ def back_off(stream: Stream, why: str, now: float, asked: float | None = None) -
     tries = stream.tries + 1
     since = now if stream.since is None else stream.since
     if asked is not None and asked > MAX_FLOOR:
-        return _give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
+        return give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
     if tries > MAX_TRIES or now - since > GIVE_UP_AFTER:
-        return _give_up(stream, f"{why}; no progress in {tries - 1} tries")
+        return give_up(stream, f"{why}; no progress in {tries - 1} tries")
     waiting = to(stream, State.BACKOFF, tries=tries, since=since, note=why)
     return waiting, [Close(), Wait(max(stream.floor, asked or 0.0), spread(tries))]
 
@@ -44,9 +54,12 @@ def spread(tries: int) -> float:
     return FIRST_TRY if tries == 1 else min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries - 1, 9))
 
 
-def _give_up(stream: Stream, why: str) -> Step:
-    nothing_yet = stream.state is State.SUBMITTING or stream.rung not in KEPT
-    return fail(stream, why) if nothing_yet else interrupt(stream, why)
+def give_up(stream: Stream, why: str) -> Step:
+    if stream.rung in KEPT:
+        return interrupt(stream, why)
+    if stream.unanswered:
+        return interrupt(stream, f"{why}; it may have been billed")
+    return fail(stream, why)
 
 
 def fail(stream: Stream, why: str) -> Step:
@@ -55,6 +68,17 @@ def fail(stream: Stream, why: str) -> Step:
 
 def interrupt(stream: Stream, why: str) -> Step:
     return end(stream, State.INTERRUPTED, why)
+
+
+def finish(stream: Stream, _: object, now: float) -> Step:
+    """End as the server's verdict says, if there is one."""
+    verdict = stream.verdict
+    if verdict is None:
+        return stream, []
+    # A server that sends only what is new looks, after a cut, like one with another answer.
+    note = verdict.note or (_FORKED if stream.forked else "")
+    ended = to(stream, _ENDS[verdict.state], note=note)
+    return ended, [Close(), Settle(verdict.state, note)]
 
 
 def end(stream: Stream, state: State, why: str) -> Step:

@@ -10,7 +10,7 @@ from ssechat.core.resume.limits import (
     POLL_FOR,
     TRANSIENT,
 )
-from ssechat.core.resume.moves import Step, end, interrupt, spread, to
+from ssechat.core.resume.moves import Step, end, finish, interrupt, spread, to
 from ssechat.core.resume.words import (
     STREAMS,
     Close,
@@ -29,7 +29,9 @@ from ssechat.core.resume.words import (
 )
 
 
-def gapped(stream: Stream, _: Gapped, now: float) -> Step:
+def gapped(stream: Stream, what: Gapped, now: float) -> Step:
+    if stream.verdict is not None:
+        return finish(stream, what, now)
     return poll(stream, now) if stream.fetchable else (stream, [])
 
 

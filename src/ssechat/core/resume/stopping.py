@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ssechat.core.deltas import EndState
 from ssechat.core.resume.limits import GIVE_UP_AFTER, STOP_WAIT
-from ssechat.core.resume.moves import Step, interrupt, spread, to
+from ssechat.core.resume.moves import Step, end, finish, interrupt, spread, to
 from ssechat.core.resume.words import (
     KEPT,
     Arrived,
@@ -33,9 +33,18 @@ def detached(stream: Stream, _: Detached, now: float) -> Step:
     return interrupt(stream, "detached; the server goes on with it")
 
 
-def stop(stream: Stream, _: Stopped, now: float) -> Step:
+def _began(stream: Stream) -> bool:
+    """Whether the server may be at work on the answer, whatever it says to the next request."""
+    return stream.rung in KEPT or stream.unanswered
+
+
+def stop(stream: Stream, what: Stopped, now: float) -> Step:
     """A server that has promised to go on without us has to be told, so it must be known where."""
-    stopping = to(stream, State.CANCELLING, tries=0, since=now)
+    if stream.verdict is not None:
+        return finish(stream, what, now)
+    if stream.state is State.BACKOFF and not _began(stream):
+        return end(stream, State.CANCELLED, "")
+    stopping = to(stream, State.CANCELLING, tries=0, since=None)
     if (
         stream.promised
         and not stream.stoppable
@@ -52,6 +61,10 @@ def named(stream: Stream, what: Opened | Arrived, now: float) -> Step:
 
 
 def never_began(stream: Stream, what: Refused | Unreached, now: float) -> Step:
+    """The request was refused. Of a resume, or of a request that had left before, that says
+    nothing: the server is being told to stop."""
+    if _began(stream):
+        return stream, []
     return to(stream, State.CANCELLED), [Close(), Settle(EndState.STOPPED, what.why)]
 
 

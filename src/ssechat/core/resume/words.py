@@ -72,7 +72,8 @@ class Stream(msgspec.Struct, frozen=True):
     it is the one in use. `floor` is the server's `retry:` in seconds. `tries` counts connections
     since the last new frame, `since` is when the first of them was lost. `lapsed`: the stream
     could go on once, and cannot any more; `polls` counts what was asked since. `forked`: it is
-    itself what a `Fork` kept.
+    itself what a `Fork` kept. `unanswered`: a request has left and its answer was lost, so that
+    it may have begun one.
     """
 
     state: State = State.SUBMITTING
@@ -91,6 +92,7 @@ class Stream(msgspec.Struct, frozen=True):
     since: float | None = None
     from_start: bool = False
     forked: bool = False
+    unanswered: bool = False
     note: str = ""
 
     @property
