@@ -257,7 +257,7 @@ class Pump:
         """Frames were committed: fold them, then tell the machine what they are."""
         before = self.live.fold.reply.verdict
         self.live.take(frames)
-        self._look_for_handle()
+        self.look_for_handle()
         events = sum(frame.kind is FrameKind.EVENT for frame in frames)
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
         if events or retry is not None:
@@ -275,8 +275,9 @@ class Pump:
         if verdict is not None and verdict is not before:
             self.tell(Judged(verdict))
 
-    def _look_for_handle(self) -> None:
-        """Some APIs say in an event, not in a header, that they keep the answer."""
+    def look_for_handle(self) -> None:
+        """Some APIs say in an event, not in a header, that they keep the answer. The journal can
+        hold the event, and not what follows from it."""
         live = self.live
         if live.handle.scheme in ("", "nothing", "again") and (found := self.out.kept(live)).known:
             live.handle = found
