@@ -144,18 +144,20 @@ class Reader:
             splice.trust(ordering)
 
     def _named(self, frame: Frame) -> Frame:
-        """The frame under the name that its scheme or dialect gives to it, if there is one."""
-        if frame.kind is not FrameKind.EVENT:
+        """The frame under the name by which the server is asked to go on behind it: where that is
+        not an `id:` line, those mean nothing."""
+        scheme = SCHEMES.get(self._live.handle.scheme)
+        if frame.kind not in (FrameKind.EVENT, FrameKind.CURSOR):
             return frame
-        if self._out.ordering(self._live) is Ordering.OFFSET:
-            name = str(frame.end)
-        else:
-            name = self._out.dialect.event_id(frame)
+        if scheme and scheme.in_header and frame.own_id:
+            return frame
+        counts = self._out.ordering(self._live) is Ordering.OFFSET
+        name = str(frame.end) if counts else self._out.dialect.event_id(frame)
         if name:
             self._numbered = name
             return msgspec.structs.replace(frame, id=name, own_id=True)
-        if self._numbered and not frame.id:
-            return msgspec.structs.replace(frame, id=self._numbered)
+        if self._numbered and not (scheme and scheme.in_header):
+            return msgspec.structs.replace(frame, id=self._numbered, own_id=False)
         return frame
 
     def _sift(self, splice: Splice, frames: list[Frame]) -> None:
