@@ -175,6 +175,30 @@ async def test_after_a_sleep_a_stream_that_cannot_resume_keeps_its_connection(
         assert len(server.requests) == 1
 
 
+async def test_after_a_sleep_an_answer_that_has_ended_has_lost_no_connection(
+    tmp_path: Path,
+) -> None:
+    go_on = asyncio.Event()
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.open_stream(HERE)
+        await say(wire, "whole")
+        await wire.event(FINISH, id="e2")
+        await go_on.wait()
+        await wire.event(DONE, id="e3")
+        await wire.end()
+
+    async with FaultServer(handler) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url))
+        await until(live, lambda live: live.machine.verdict)
+        hub.wake_all("this machine slept")
+        go_on.set()
+        await ended(live)
+        row = await stored(hub, live)
+        assert (row.state, row.text, row.parts[0]["seams"]) == ("complete", "whole", [])
+        assert len(server.requests) == 1
+
+
 # Humbler requests.
 
 

@@ -127,7 +127,8 @@ class Pump:
 
     def wake(self, why: str) -> None:
         """This machine slept, or the network changed: a connection may be dead unawares."""
-        if self.live.machine.state in RECEIVING and self.live.shown in STREAMS:
+        machine = self.live.machine
+        if machine.state in RECEIVING and machine.rung in STREAMS and machine.verdict is None:
             self.note(MarkName.LOST, why=why)
         self.tell(Woken())
 
