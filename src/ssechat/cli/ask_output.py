@@ -12,9 +12,9 @@ from typing import Any, Protocol, TextIO
 import click
 import msgspec
 
-from ssechat.cli import CLOSED_PIPE, close_quietly
+from ssechat.cli import CLOSED_PIPE, close_quietly, report
 from ssechat.core.blob import MediaFile
-from ssechat.core.deltas import Delta, Text, Thinking, Tool, Usage
+from ssechat.core.deltas import Delta, Text, Thinking, Tool, Usage, Whole
 from ssechat.core.errors import Problem
 from ssechat.core.media import size_text
 from ssechat.core.reply import Part, PartKind, Reply
@@ -60,6 +60,7 @@ class TextOutput:
     def __init__(self, thinking: bool) -> None:
         self._answer = Pen(sys.stdout)
         self._thinking = Pen(sys.stderr) if thinking else None
+        self._restated = False
 
     def begin(self, live: Live) -> None:
         pass
@@ -70,11 +71,15 @@ class TextOutput:
                 self._answer.write(delta.text)
             elif isinstance(delta, Thinking) and self._thinking is not None:
                 self._thinking.write(delta.text)
+            self._restated |= isinstance(delta, Whole)
 
     def end(self, live: Live) -> None:
         if self._thinking is not None:
             self._thinking.finish()
         self._answer.finish()
+        if self._restated:
+            title = "the server's final answer is not what was printed"
+            report(Problem(title, remedy="F2 in the app shows the final one"))
         for file in live.fold.reply.media():
             name = f"{file.type.kind or 'file'}-{file.number}.{file.type.suffix}"
             kept = "saved with the conversation" if live.unsaved is None else "not saved"
@@ -105,6 +110,8 @@ class JsonOutput:
                     self._print("text", text=text)
                 case Thinking(text):
                     self._print("thinking", text=text)
+                case Whole(str(text)):
+                    self._print("text", text=text, restated=True)
                 case Tool(index, id_, name, arguments):
                     self._print("tool", index=index, id=id_, name=name, text=arguments)
                 case Usage(input_, output, reasoning):
