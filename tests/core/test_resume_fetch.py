@@ -9,8 +9,10 @@ from ssechat.core.resume import (
     Action,
     Arrived,
     Close,
+    Connect,
     Fired,
     Gapped,
+    Happening,
     Judged,
     Lost,
     Opened,
@@ -62,7 +64,7 @@ def test_an_answer_that_can_only_be_fetched_is_fetched_when_the_connection_is_lo
     assert (stream.state, actions) == (State.POLLING, [Close(), Poll()])
 
 
-@pytest.mark.parametrize("status", [None, 204, 400])
+@pytest.mark.parametrize("status", [None, 204, 400, 405, 501])
 def test_a_stream_that_the_server_will_not_continue_is_fetched(status: int | None) -> None:
     resuming, _ = run(fetchable(), CUT, Fired())
     stream, actions = run(resuming, Refused("the window is closed", status))
@@ -75,13 +77,50 @@ def test_one_that_is_gone_or_forbidden_is_not(status: int, state: State) -> None
     assert run(resuming, Refused("no", status))[0].state is state
 
 
-def test_a_stream_that_brings_nothing_in_some_tries_is_fetched() -> None:
+def silent() -> Stream:
+    """A stream that has brought nothing for some tries."""
     stream = fetchable()
     for _ in range(PATIENCE):
         stream, _ = run(stream, CUT, Fired(), Opened())
-    stream, actions = run(stream, CUT)
+    return stream
+
+
+@pytest.mark.parametrize("trouble", [CUT, Refused("broken", 502)])
+def test_a_stream_that_brings_nothing_in_some_tries_is_looked_at(trouble: Happening) -> None:
+    stream, actions = run(silent(), trouble)
     assert (stream.state, actions) == (State.POLLING, [Close(), Poll()])
     assert run(stream, Judged(COMPLETE))[0].state is State.COMPLETED
+    stopped = run(stream, Judged(Verdict(EndState.STOPPED, "at the server")))
+    assert settled(stopped[1]) == (EndState.STOPPED, "at the server")
+    assert run(stream, Refused("gone", 404))[0].state is State.EXPIRED
+
+
+def test_between_two_looks_the_stream_may_go_on() -> None:
+    stream, actions = run(silent(), CUT, Polled())
+    assert floor_of(actions) == POLL_FIRST
+    for event in (Fired(), Woken()):
+        again, actions = run(stream, event)
+        assert (again.state, actions) == (State.RESUMING, [Close(), Connect(resume=True)])
+    assert run(again, Opened(), CUT)[1] == [Close(), Poll()]
+    going, _ = run(again, Opened(), Arrived(1))
+    assert (going.state, going.rung, going.tries) == (State.STREAMING, Rung.EXACT, 0)
+    assert run(going, CUT)[0].state is State.BACKOFF
+
+
+def test_a_look_that_fails_does_not_end_what_may_go_on() -> None:
+    stream, _ = run(silent(), CUT)
+    for trouble in (Refused("no", 403), Lost("cut"), Unreached("away")):
+        assert run(stream, trouble)[0].state is State.BACKOFF
+
+
+def test_a_server_that_is_away_is_not_asked_for_the_object() -> None:
+    stream = fetchable()
+    for _ in range(MAX_TRIES):
+        stream, _ = run(stream, Unreached("away") if stream.tries else CUT)
+        assert stream.state is State.BACKOFF
+        stream, _ = run(stream, Fired())
+    assert stream.rung is Rung.EXACT
+    assert run(stream, Unreached("away"))[0].state is State.INTERRUPTED
 
 
 def test_what_a_server_left_out_is_fetched_if_it_can_be() -> None:

@@ -6,7 +6,7 @@ MAX_TRIES = 8
 MAX_CONNECT_TRIES = 3
 GIVE_UP_AFTER = 900.0  # s without a new frame
 MAX_FLOOR = 120.0  # s; a server that asks for more is not waited for
-PATIENCE = 2  # tries without progress until the final object is asked for, if there is one
+PATIENCE = 2  # tries without progress until the final object is looked at, if there is one
 BACKOFF_BASE = 0.5  # s
 BACKOFF_CAP = 30.0  # s
 FIRST_TRY = 0.25  # s; the spread before the first try after a healthy stream
@@ -21,5 +21,7 @@ BUSY = frozenset({429, 503, 529})
 """Refusals that say `later`: no generation was started, so even a POST may be sent again."""
 TRANSIENT = BUSY | {408, 425, 500, 502, 504}
 """Refusals of a resume that may pass."""
+UNSTREAMED = frozenset({None, 204, 400, 405, 501})
+"""Answers to a resume by a server that has the answer, but no stream of it (any more)."""
 TOO_MUCH = frozenset({400, 422})
 """Refusals for what a request asks for: a humbler one may be taken. No generation was started."""

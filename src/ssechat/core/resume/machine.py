@@ -31,9 +31,19 @@ from ssechat.core.resume.limits import (
     STALL_AFTER,
     TOO_MUCH,
     TRANSIENT,
+    UNSTREAMED,
 )
-from ssechat.core.resume.moves import Step, back_off, end, fail, finish, give_up, interrupt, to
-from ssechat.core.resume.polling import gapped, poll, poll_again, polled, unpolled
+from ssechat.core.resume.moves import (
+    Step,
+    back_off,
+    end,
+    finish,
+    give_up,
+    interrupt,
+    no_way_back,
+    to,
+)
+from ssechat.core.resume.polling import gapped, look, poll, poll_again, polled, unpolled
 from ssechat.core.resume.stopping import ask_again, confirmed, detached, named, never_began, stop
 from ssechat.core.resume.words import (
     KEPT,
@@ -151,13 +161,14 @@ def _unreached(stream: Stream, what: Unreached, now: float) -> Step:
 
 def _refused(stream: Stream, what: Refused, now: float) -> Step:
     """A refused request may be sent again only when the server says `later`, and a humbler one in
-    its place only when it says `not that`."""
+    its place only when it says `not that`. One that only seeks the answer of an earlier one goes on
+    as a resume does."""
     if what.status in TOO_MUCH and stream.fallback:
         humbler = to(stream, State.SUBMITTING, fallback=False, fell_back=True, promised=False)
         return humbler, [Close(), Connect(resume=False, fallback=True)]
-    if what.status not in BUSY:
-        return fail(stream, what.why)
-    return back_off(stream, what.why, now, what.retry_after)
+    if what.status in BUSY or (stream.unanswered and what.status in TRANSIENT):
+        return back_off(stream, what.why, now, what.retry_after)
+    return give_up(stream, what.why)
 
 
 def _opened(stream: Stream, what: Opened, now: float) -> Step:
@@ -182,12 +193,15 @@ def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
     )
     if not what.new:
         return stream, []
-    return to(stream, State.STREAMING, tries=0, since=None, from_start=False, note=""), []
+    fresh = {"tries": 0, "polls": 0, "since": None, "from_start": False, "note": ""}
+    return to(stream, State.STREAMING, **fresh), []
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
-    if what.verdict.state is EndState.STOPPED and not stream.lapsed and stream.state is S.POLLING:
-        return interrupt(stream, "the server ended the answer with our connection")
+    fetched = stream.state is S.POLLING and stream.rung is Rung.FETCH
+    if what.verdict.state is EndState.STOPPED and fetched and not stream.lapsed:
+        note = "the server ended the answer with our connection"
+        return interrupt(no_way_back(stream), note)
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
     if what.verdict.last or stream.state not in (*RECEIVING, S.REPLAYING):
         return finish(stream, what, now)
@@ -202,8 +216,10 @@ def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
     """A cut: after the verdict it costs nothing; else by the best rung."""
     if stream.verdict is not None:
         return finish(stream, what, now)
-    if stream.rung is Rung.FETCH or (stream.fetchable and stream.tries >= PATIENCE):
+    if stream.rung is Rung.FETCH:
         return poll(stream, now)
+    if stream.fetchable and stream.tries >= PATIENCE and isinstance(what, Lost):
+        return look(stream, now)
     if stream.rung in STREAMS:
         return back_off(stream, what.why, now)
     if stream.idempotent:
@@ -236,8 +252,10 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     """The server's answer to a resume that is not a stream."""
     if stream.verdict is not None:
         return finish(stream, what, now)
-    if stream.fetchable and what.status in (None, 204, 400):
+    if stream.fetchable and what.status in UNSTREAMED:
         return poll(stream, now)
+    if stream.fetchable and stream.tries >= PATIENCE and what.status in TRANSIENT - BUSY:
+        return look(stream, now)
     match what.status:
         case 204:
             return interrupt(stream, "the server has nothing more, and sent no end mark")

@@ -13,7 +13,7 @@ from ssechat.core.resume.limits import (
     MAX_FLOOR,
     MAX_TRIES,
 )
-from ssechat.core.resume.words import KEPT, Action, Close, Settle, State, Stream, Wait
+from ssechat.core.resume.words import KEPT, Action, Close, Rung, Settle, State, Stream, Wait
 
 Step = tuple[Stream, list[Action]]
 
@@ -68,6 +68,11 @@ def fail(stream: Stream, why: str) -> Step:
 
 def interrupt(stream: Stream, why: str) -> Step:
     return end(stream, State.INTERRUPTED, why)
+
+
+def no_way_back(stream: Stream) -> Stream:
+    """The server has nothing more of this answer: only a new request can go on from it."""
+    return to(stream, stream.state, rung=Rung.NONE, fetchable=False)
 
 
 def finish(stream: Stream, _: object, now: float) -> Step:

@@ -71,9 +71,9 @@ class Stream(msgspec.Struct, frozen=True):
     has not said yet where it is. `fallback`: a humbler request is left to be tried; `fell_back`:
     it is the one in use. `floor` is the server's `retry:` in seconds. `tries` counts connections
     since the last new frame, `since` is when the first of them was lost. `lapsed`: the stream
-    could go on once, and cannot any more; `polls` counts what was asked since. `forked`: it is
-    itself what a `Fork` kept. `unanswered`: a request has left and its answer was lost, so that
-    it may have begun one.
+    could go on once, and cannot any more; `polls` counts how often the final object was not
+    finished. `forked`: it is itself what a `Fork` kept. `unanswered`: a request has left and its
+    answer was lost, so that it may have begun one.
     """
 
     state: State = State.SUBMITTING
