@@ -1,4 +1,4 @@
-"""A hub in a process of its own, to be killed: `hub_process.py FOLDER BASE_URL [PROFILE]`.
+"""A hub in a process to be killed: `hub_process.py FOLDER BASE_URL [PROFILE [DIALECT]]`.
 
 It asks one question, prints the stream's id, and holds the stream until it is killed.
 """
@@ -12,13 +12,12 @@ from pathlib import Path
 from support.hubs import ask, opened, profile
 
 
-async def _hold(folder: Path, base_url: str, name: str) -> None:
+async def _hold(folder: Path, base_url: str, name: str = "test", *dialect: str) -> None:
     async with opened(folder) as hub:
-        live = await ask(hub, profile(base_url, name=name))
+        live = await ask(hub, profile(base_url, *dialect, name=name))
         print(live.stream_id, flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    folder, base_url, name = Path(sys.argv[1]), sys.argv[2], [*sys.argv, "test"][3]
-    asyncio.run(_hold(folder, base_url, name))
+    asyncio.run(_hold(Path(sys.argv[1]), *sys.argv[2:]))

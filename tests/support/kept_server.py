@@ -37,6 +37,18 @@ def runs(pieces: Sequence[Piece]) -> list[tuple[type[Piece], list[str]]]:
     return [(kind, [piece.text for piece in run]) for kind, run in groupby(pieces, type)]
 
 
+class Gate(asyncio.Event):
+    """`reached` is set once the server waits for this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def wait(self) -> bool:
+        self.reached.set()
+        return await super().wait()
+
+
 @dataclass(frozen=True)
 class Leg:
     """One event stream: that of a POST, or of a GET that resumes. Faultless if nothing is set.

@@ -72,8 +72,9 @@ class Live:
 
     @property
     def rung(self) -> Rung:
-        """How the stream would go on if it were cut now."""
+        """How the stream would go on if it were cut now, or goes on if it was."""
         best = Rung.FETCH if self.machine.rung is Rung.FETCH else self.shown
+        best = Rung.NONE if self.end is EndState.EXPIRED else best
         return Rung.CONTINUE if best is Rung.NONE and self.continues else best
 
     @property

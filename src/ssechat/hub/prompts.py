@@ -66,8 +66,9 @@ def findable(call: Call, profile: Profile) -> Call:
 
 
 def humbled(call: Call, profile: Profile, lives: Iterable[Live]) -> Call:
-    """The humbler request at once, at a server that has refused the other one before."""
+    """The humbler request at once, at a server that has refused the other one before, or where
+    nothing is to go on without us."""
     refused = any(live.machine.fell_back and live.profile == profile.name for live in lives)
-    if not (refused and call.fallback):
+    if not call.fallback or not (refused or profile.resume == "off"):
         return call
     return msgspec.structs.replace(call, body=call.fallback, fallback=b"")

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import (
+    KEPT,
     RECEIVING,
     STREAMS,
     Action,
@@ -28,6 +30,7 @@ from ssechat.core.resume import (
     Poll,
     Polled,
     Quiet,
+    Rung,
     Settle,
     State,
     Step,
@@ -35,6 +38,7 @@ from ssechat.core.resume import (
     Woken,
     step,
 )
+from ssechat.core.schemes import NOTHING
 from ssechat.hub.asking import ask_for_object, ask_to_stop, stop_if_llama
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
@@ -359,6 +363,8 @@ class Pump:
         await self._recorder.idle()
         live = self.live
         live.close(settle)
+        if live.machine.rung is Rung.NONE and live.shown in KEPT and settle.end is EndState.CUT:
+            live.handle = NOTHING
         while not (await self._recorder.saved() and await self._written(self._write_end(settle))):
             if await self._closes():
                 return
