@@ -10,7 +10,8 @@ import hypothesis
 import pytest
 
 _FOREIGN = re.compile(
-    r".*_API_KEY|(http|https|all|no)_proxy|NO_COLOR|FORCE_COLOR|CLICOLOR.*|TEXTUAL.*|SSECHAT_.*"
+    r".*_API_KEY|(http|https|all|no)_proxy|NO_COLOR|FORCE_COLOR|CLICOLOR.*|TEXTUAL.*"
+    r"|SSECHAT_(?!LLAMA_URL$).*"  # a real server, for the tests that want one
     r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|XDG_.*|TMUX.*|TERM_PROGRAM.*|SSH_.*",
     re.IGNORECASE,
 )
