@@ -21,7 +21,14 @@ from ssechat.core.resume import (
     submit,
     take_up,
 )
-from ssechat.core.resume.limits import BUSY, FIRST_TRY, MAX_CONNECT_TRIES, MAX_TRIES, TOO_MUCH
+from ssechat.core.resume.limits import (
+    BUSY,
+    FIRST_TRY,
+    MAX_CONNECT_TRIES,
+    MAX_TRIES,
+    TOO_MUCH,
+    TRANSIENT,
+)
 from support.resuming import COMPLETE, MORE_MAY_FOLLOW, run, settled, waiting
 
 
@@ -110,6 +117,20 @@ def test_an_answer_that_may_have_begun_is_sought_for_as_long_as_a_stream() -> No
 
 def test_an_answer_that_may_have_begun_is_not_called_failed_where_trying_is_futile() -> None:
     stream, _ = run(waiting(idempotent=True), Lost("reset"), Fired(), Unreached("no", futile=True))
+    assert (stream.state, stream.note) == (State.INTERRUPTED, "no; it may have been billed")
+
+
+@pytest.mark.parametrize("status", sorted(TRANSIENT))
+def test_an_answer_that_may_have_begun_is_sought_again_after_what_may_pass(status: int) -> None:
+    stream, _ = run(
+        waiting(idempotent=True), Lost("reset"), Fired(), Refused("bad gateway", status)
+    )
+    assert run(stream, Fired())[1] == [Close(), Connect(resume=False)]
+
+
+@pytest.mark.parametrize("status", [401, 404, None])
+def test_nor_is_it_called_failed_where_the_server_does_not_say(status: int | None) -> None:
+    stream, _ = run(waiting(idempotent=True), Lost("reset"), Fired(), Refused("no", status))
     assert (stream.state, stream.note) == (State.INTERRUPTED, "no; it may have been billed")
 
 
