@@ -167,7 +167,7 @@ class Splice:
         self._length = len(history)
         self._ordering = ordering
         self._last = order(history.last_id, ordering)
-        self._passed_by: dict[str, Counter[int]] = {}
+        self._came: Counter[int] = Counter()  # since the replay, by id and content together
         self._latest = history.last_id
         self._again: Counter[int] | None = None
         self._places: set[int] = set()
@@ -243,16 +243,15 @@ class Splice:
 
     def _pass(self, frame: Frame) -> None:
         if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
-            self._passed_by.setdefault(frame.id, Counter())[_digest(frame)] += 1
+            self._came[hash((frame.id, _digest(frame)))] += 1
         if frame.own_id:
             self._latest = frame.id
         self._again = None
 
     def _times(self, own_id: str, digest: int) -> int:
         """How often this event came under this id."""
-        passed = self._passed_by.get(own_id)
         held = self._history.digests(own_id, self._length)
-        return sum(one == digest for one in held) + (passed[digest] if passed else 0)
+        return sum(one == digest for one in held) + self._came[hash((own_id, digest))]
 
     def _between(self, frame: Frame) -> list[Frame]:
         """Comments pass. An id without an event stays behind the events that are held, and is
@@ -299,11 +298,9 @@ class Splice:
 
     def _before(self, here: Order) -> Order:
         """What comes before the first event: servers begin to count at 0 or at 1."""
-        return (
-            here._replace(seq=here.seq - 1)
-            if self._ordering is Ordering.SEQUENCE
-            else (Order(here.stream, 1, 0))
-        )
+        if self._ordering is Ordering.SEQUENCE:
+            return here._replace(seq=here.seq - 1)
+        return Order(here.stream, 1, 0)
 
     def _compare_id(self, frame: Frame) -> Finding:
         """The event stands where its id stands in the journal, if it is the same event."""
