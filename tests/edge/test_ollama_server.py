@@ -11,8 +11,9 @@ from ssechat.core.conversation import Call, Prompt, Role, Turn
 from ssechat.core.deltas import EndState, Verdict
 from ssechat.core.dialects import dialect
 from support.answers import Answered, answered
+from support.chat_servers import Busy, Cut
 from support.fault_server import FaultServer
-from support.ollama_server import BUSY, CRASHED, MODEL, Ollama
+from support.ollama_server import CRASHED, MODEL, Ollama
 
 PIECES = ["Half", " an", " answer"]
 PROMPT = Prompt((Turn(Role.USER, "hi"),), MODEL)
@@ -35,19 +36,19 @@ async def test_it_thinks_answers_and_says_that_it_is_done() -> None:
 @pytest.mark.parametrize(
     ("how", "text", "verdict", "cut"),
     [
-        ({"after": 2}, "Half an", None, True),
-        ({"after": 2, "then": "end"}, "Half an", None, False),
-        ({"after": 1, "then": "error"}, "Half", Verdict(EndState.FAILED, CRASHED), False),
-        ({"cuts": [10]}, "", None, True),
+        (Cut(events=2), "Half an", None, True),
+        (Cut(events=2, how="end"), "Half an", None, False),
+        (Cut(events=1, how="error"), "Half", Verdict(EndState.FAILED, CRASHED), False),
+        (Cut(bytes=10), "", None, True),
     ],
 )
-async def test_it_breaks_as_it_is_told_to(how: Any, text: str, verdict: Any, cut: bool) -> None:
-    answer = await ask(Ollama(PIECES, **how))
+async def test_it_breaks_as_it_is_told_to(how: Cut, text: str, verdict: Any, cut: bool) -> None:
+    answer = await ask(Ollama(PIECES, cuts=[how]))
     assert (answer.text, answer.verdict, answer.cut) == (text, verdict, cut)
 
 
 async def test_it_may_be_busy_at_first_and_take_its_time_to_load() -> None:
-    ollama = Ollama(PIECES, busy=1, cuts=[1], loading=asyncio.Event())
+    ollama = Ollama(PIECES, busy=[Busy(503)], cuts=[Cut(bytes=1)], loading=asyncio.Event())
     async with FaultServer(ollama) as server:
         call = OLLAMA.request(PROMPT)
         refused = await answered(OLLAMA, server.base_url, call)
@@ -57,7 +58,7 @@ async def test_it_may_be_busy_at_first_and_take_its_time_to_load() -> None:
         ollama.loading.set()
         assert (await second).body == b"{"
         assert (await answered(OLLAMA, server.base_url, call)).text == "Half an answer"
-    assert (refused.status, OLLAMA.error_text(refused.body)) == (503, " ".join(BUSY.split()))
+    assert (refused.status, OLLAMA.error_text(refused.body)) == (503, "Try again later.")
 
 
 async def test_it_goes_on_from_a_partial_answer() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import mark
-from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.frames import Frame, MarkName
 from ssechat.core.resume import (
     KEPT,
     RECEIVING,
@@ -48,6 +48,7 @@ from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.journal import Journal, LeaseLost
 from ssechat.link import Clients, Connection
+from ssechat.link.watchdog import is_payload
 
 _RETRY = 1.0  # s
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
@@ -263,7 +264,7 @@ class Pump:
         before = self.live.fold.reply.verdict
         self.live.take(frames)
         self.look_for_handle()
-        events = sum(frame.kind is FrameKind.EVENT for frame in frames)
+        events = sum(map(is_payload, frames))
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
         if events or retry is not None:
             floor = None if retry is None else retry / 1000

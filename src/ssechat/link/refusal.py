@@ -29,7 +29,7 @@ REMEDIES = {
 
 _NAMES = {"text/html": "an HTML page", "application/json": "a JSON body", "": "no content type"}
 
-
+_STREAMED = ("text/event-stream", "application/x-ndjson", "application/ndjson")
 _MEDIA = {
     Framing.SSE: ("text/event-stream",),
     # Ollama answers with one line alone as plain JSON.
@@ -88,8 +88,7 @@ def retry_after(value: str) -> float | None:
 
 def _other_content(response: httpx.Response, said: str) -> LinkProblem:
     media, where = _media_type(response), response.url.host
-    if media == "text/event-stream":
-        encoding = clip(_encoding(response), 30)
+    if (encoding := clip(_encoding(response), 30)) and media in _STREAMED:
         return LinkProblem(
             f"{where} compresses its stream ({encoding}) although we asked it not to",
             kind="content",

@@ -40,7 +40,7 @@ class Watchdog:
     def heard(self, mono: float, frames: list[Frame]) -> None:
         """Bytes came at `mono`, perhaps while we were held up, and completed `frames`."""
         self._byte = max(self._byte, mono)
-        if any(frame.kind is FrameKind.EVENT and frame.event != PING for frame in frames):
+        if any(map(is_payload, frames)):
             self._payload = max(self._payload, mono)
         if not self._keepalives and any(_is_keepalive(frame) for frame in frames):
             self._keepalives = True
@@ -82,6 +82,11 @@ class Watchdog:
             self._bark(LinkProblem(f"no payload for {self._idle:g} s", kind="silence"))
         else:
             self._arm()
+
+
+def is_payload(frame: Frame) -> bool:
+    """Whether something of the answer came, not only a sign of life."""
+    return frame.kind is FrameKind.EVENT and frame.event != PING
 
 
 def _is_keepalive(frame: Frame) -> bool:
