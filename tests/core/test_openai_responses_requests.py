@@ -87,6 +87,18 @@ def test_a_cut_answer_goes_on_by_a_message() -> None:
     ]
 
 
+@pytest.mark.parametrize("params", [{}, {"background": False}])
+def test_llamacpp_goes_on_from_the_last_message_or_is_asked_by_a_message(params: Any) -> None:
+    more = RESPONSES.continuation(Prompt((HI,), "m", params), "Once upon a", "llamacpp")
+    assert more is not None
+    assert (more.how, more.trim, more.echoes) == ("prefill", True, True)
+    prefill, humbler = json.loads(more.call.body), json.loads(more.call.fallback)
+    said = {"type": "message", "role": "assistant", "content": "Once upon a"}
+    assert prefill["input"][1:] == [said]
+    assert humbler["input"][1:] == [said, {"type": "message", "role": "user", "content": NUDGE}]
+    assert not humbler.get("background")
+
+
 # The names of events
 
 

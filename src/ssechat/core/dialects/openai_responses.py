@@ -24,7 +24,7 @@ from ssechat.core.deltas import (
     Whole,
 )
 from ssechat.core.dialects._bodies import body, error_text, models
-from ssechat.core.dialects._continue import by_message
+from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import MAX_COUNT, count, mapping, parse, sequence, string
 from ssechat.core.dialects._media import encoded
@@ -125,7 +125,13 @@ def request(prompt: Prompt) -> Call:
 
 
 def continuation(prompt: Prompt, partial: str, server: str) -> Continuation | None:
-    return Continuation(request(by_message(prompt, partial)), "by a message", trim=True)
+    """By a message; llama.cpp goes on from a last message of the assistant's, also here."""
+    asked = request(by_message(prompt, partial))
+    if server.lower() != "llamacpp":
+        return Continuation(asked, "by a message", trim=True)
+    call = request(prefilled(prompt, partial))
+    call = msgspec.structs.replace(call, fallback=asked.fallback or asked.body)
+    return Continuation(call, "prefill", trim=True, echoes=True)
 
 
 class _Numbered(msgspec.Struct):
