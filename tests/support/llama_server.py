@@ -147,7 +147,7 @@ class LlamaServer(FaultServer):
                 await _refuse(wire, 404, NOT_FOUND)
 
     async def _generate(self, request: Request, path: str, wire: Wire) -> None:
-        *_, before, last = ({"role": ""}, *_turns(request.json()))
+        *_, before, last = ({"role": ""}, *turns(request.json()))
         if last["role"] == "assistant" and not self.prefill:
             await _refuse(wire, 400, NO_PREFILL)
             return
@@ -227,7 +227,8 @@ def _query(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(urlsplit(request.target).query).items()}
 
 
-def _turns(body: dict[str, Any]) -> list[dict[str, str]]:
+def turns(body: dict[str, Any]) -> list[dict[str, str]]:
+    """The messages of a request, in any dialect."""
     return body.get("messages") or body["input"]
 
 

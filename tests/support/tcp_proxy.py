@@ -1,7 +1,7 @@
 """A TCP proxy that passes bytes both ways, cuts connections, and counts what it did.
 
     async with TcpProxy("127.0.0.1", port, cuts=at_random(random.Random(1), 10, 5000)) as proxy:
-        ... proxy.base_url, proxy.cut(), proxy.requests, proxy.cuts ...
+        ... proxy.base_url, proxy.cut(), proxy.requests, proxy.cut_count ...
 
 It knows nothing of HTTP but that a request begins with its method, which begins a new count.
 """
