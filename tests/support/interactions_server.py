@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ssechat.core.deltas import Text, Thinking
@@ -24,9 +24,15 @@ OVERLOADED = event("error", error={"code": 503, "message": "Busy.", "status": "U
 TIMED_OUT = event("error", error={"code": "gateway_timeout", "message": "Deadline expired."})
 
 
+def unordered(at: int) -> str:
+    """An event's name: nothing can be counted with it, and a URL has to quote it."""
+    return f"{(at + 1) * 7919 % 10007}/+="
+
+
 class InteractionsServer(KeptServer):
     """Interactions: it ends with `status`. Joined again, a stream begins `again` events before its
-    cursor. `usage`: the last event counts tokens (the object always does)."""
+    cursor. `usage`: the last event counts tokens (the object always does). Every `named`-th event
+    has a name, as `name` says from its number; with 0 none has."""
 
     ROOT = "/v1beta/interactions"
     BELOW = "/v1beta"
@@ -40,12 +46,16 @@ class InteractionsServer(KeptServer):
         again: int = 0,
         usage: bool = True,
         id: str = "v1_{}:Chd=",
+        named: int = 1,
+        name: Callable[[int], str] = unordered,
         **knobs: Any,
     ) -> None:
         super().__init__(pieces, id=id, **knobs)
         self.status = status
         self.again = again
         self.usage = usage
+        self._named = named
+        self._name = name
 
     @property
     def text(self) -> str:
@@ -57,9 +67,13 @@ class InteractionsServer(KeptServer):
 
     def _make(self, name: str, asked: Fields) -> Answer:
         background, store = asked.get("background") is True, asked.get("store") is not False
-        told = list(self._told(name if store else ""))
-        made = [event(kind, **fields, event_id=_id(at)) for at, (kind, fields) in enumerate(told)]
+        told = enumerate(self._told(name if store else ""))
+        made = [event(kind, **fields, **self._event_id(at)) for at, (kind, fields) in told]
         return Answer(name, background, store, [*made, DONE], self.polls, len(made), asked)
+
+    def _event_id(self, at: int) -> Fields:
+        named = self._named and at % self._named == 0
+        return {"event_id": self._name(at)} if named else {}
 
     def _told(self, name: str) -> Iterator[tuple[str, Fields]]:
         about = {"id": name, "model": MODEL, "object": "interaction"}
@@ -113,7 +127,7 @@ class InteractionsServer(KeptServer):
         return MODELS
 
     def _start(self, answer: Answer, cursor: str) -> int | None:
-        names = [_id(at) for at in range(len(answer.events) - 1)]
+        names = [self._event_id(at).get("event_id") for at in range(answer.last)]
         if cursor and cursor not in names:
             return None
         return max(0, names.index(cursor) + 1 - self.again) if cursor else 0
@@ -129,11 +143,6 @@ class InteractionsServer(KeptServer):
 
 
 _STEPS = {True: "model_output", False: "thought"}
-
-
-def _id(at: int) -> str:
-    """An event's name: nothing can be counted with it, and a URL has to quote it."""
-    return f"{(at + 1) * 7919 % 10007}/+="
 
 
 def _text(words: str) -> Fields:

@@ -81,6 +81,7 @@ async def told(hub: Hub, live: Live) -> Told:
     ways = [seam["how"] for part in row.parts for seam in part["seams"]]
     marks = [one.event for one in all_frames if one.kind is FrameKind.MARK]
     events = [one.data for one in all_frames if one.kind is FrameKind.EVENT]
+    events = [data for data in events if data != "[DONE]"]  # it may be left out
     return Told(row.state, row.note, row.text, row.thinking, row.resumes, ways, marks, events)
 
 

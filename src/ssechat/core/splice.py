@@ -17,15 +17,18 @@ an event whose id has passed already, with the same content, is dropped wherever
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from ssechat.core.frames import Frame, FrameKind
 
 _ORDERED = re.compile(r"(st_[A-Za-z0-9_]{1,100})\.(\d{1,15})-(\d{1,15})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
+_REACH = 16
+"""So many events that are not sent again may lie between two that are."""
 
 
 class Finding(StrEnum):
@@ -93,9 +96,9 @@ def moved(cursor: str, frame: Frame) -> str:
 class History:
     """What the journal holds of one stream, as the splice needs it: ids and digests of events.
 
-    `named`: the API names its events in their data, and those that it does not name (errors, a
-    broken one) are no part of what it sends again. The digests are 64-bit and seeded per process;
-    they are never stored.
+    `named`: the API names its events in their data. What it does not name stands outside the count
+    then: it may be sent again behind the event that it followed, or not at all (an error, a broken
+    event). The digests are 64-bit and seeded per process; they are never stored.
     """
 
     def __init__(self, *, named: bool = False) -> None:
@@ -104,6 +107,7 @@ class History:
         self._named: list[bool] = []
         self._places: dict[str, list[int]] = {}
         self._after: dict[str, int] = {}
+        self._nameless: dict[str, list[int]] = {}
         self.last_id = ""
 
     def __len__(self) -> int:
@@ -112,6 +116,7 @@ class History:
     def add(self, frame: Frame) -> None:
         """Note a committed frame. An id without an event only says where the stream goes on."""
         if self.outside(frame):
+            self._nameless.setdefault(self.last_id, []).append(_digest(frame))
             return
         if frame.kind is FrameKind.EVENT:
             if frame.own_id and frame.id:
@@ -123,8 +128,13 @@ class History:
             self.last_id = frame.id
 
     def outside(self, frame: Frame) -> bool:
-        """Whether the event stands outside what the server counts."""
-        return self.named and frame.kind is FrameKind.EVENT and not frame.own_id
+        """Whether the event stands outside what the server counts, if it counts at all."""
+        unnamed = frame.kind is FrameKind.EVENT and not frame.own_id
+        return unnamed and self.named and bool(self._after)
+
+    def nameless(self, own_id: str) -> deque[int]:
+        """Digests of the events outside the count that followed the last one with this id."""
+        return deque(self._nameless.get(own_id, ()))
 
     def same(self, place: int, frame: Frame) -> bool:
         """Whether `frame` is the event at `place`. One that had an id is not sent without it."""
@@ -176,6 +186,7 @@ class Splice:
         if self._length:
             self._places.add(0)
         self._held: list[Frame] = []
+        self._nameless = history.nameless(cursor)
         self.settled = ordering is Ordering.OPAQUE and self._length == 0
         self.checked = 0
 
@@ -183,7 +194,7 @@ class Splice:
         new: list[Frame] = []
         for number, frame in enumerate(frames):
             if self._history.outside(frame):
-                new.append(frame)
+                new += self._outside(frame)
                 continue
             if self.settled:
                 new += self._fresh(frame)
@@ -193,6 +204,7 @@ class Splice:
                 continue
             found = self._find(frame)
             if found is Finding.KNOWN:
+                self._nameless = self._history.nameless(frame.id)
                 self.checked += 1 + sum(held.kind is FrameKind.EVENT for held in self._held)
                 self._held.clear()
             elif found is Finding.HELD:
@@ -219,12 +231,24 @@ class Splice:
         here = order(frame.id, self._ordering)
         self._last = here._replace(seq=here.seq - 1) if here else None
 
+    def _outside(self, frame: Frame) -> list[Frame]:
+        """An event outside the count: dropped if it is one of the next that are known behind the
+        event before it; those between them are not sent again."""
+        digest = _digest(frame)
+        if digest not in islice(self._nameless, _REACH):
+            return [frame]
+        while self._nameless.popleft() != digest:
+            pass
+        self.checked += 1
+        return []
+
     def _fresh(self, frame: Frame) -> list[Frame]:
         """A frame after the replay: dropped only if it is an event that came before, word for
         word."""
         if frame.kind is not FrameKind.EVENT or not frame.own_id or not frame.id:
             return [frame]
         if self._repeated(frame):
+            self._nameless = self._history.nameless(frame.id)
             self.checked += 1
             return []
         self._pass(frame)
@@ -246,6 +270,7 @@ class Splice:
             self._came[hash((frame.id, _digest(frame)))] += 1
         if frame.own_id:
             self._latest = frame.id
+            self._nameless = deque()
         self._again = None
 
     def _times(self, own_id: str, digest: int) -> int:

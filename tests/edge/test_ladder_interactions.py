@@ -1,0 +1,78 @@
+"""Gemini's Interactions through the hub: names in the data, and connections that end oddly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssechat.hub import Hub
+from support.hubs import opened
+from support.interactions_server import DONE, OVERLOADED, TIMED_OUT, InteractionsServer
+from support.kept_server import Leg
+from support.ladder import INTERACTIONS, PIECES, Told, answered, together, uncut
+
+HALF = b'event: step.delta\ndata: {"index": 1, "del'
+STRAY = b'{\n  "error": {\n    "code": 503,\n    "message": "Busy."\n  }\n}\n'
+TAILS = {
+    "an event that breaks off": HALF,
+    "half an event": HALF + b"\n\n",
+    "an end mark without a status": DONE,
+    "a timeout": TIMED_OUT,
+    "an overload": OVERLOADED,
+    "an error between the lines": STRAY,
+}
+
+
+async def run(hub: Hub, *legs: Leg, **knobs: Any) -> tuple[Told, InteractionsServer]:
+    async with InteractionsServer(PIECES, legs=legs, **knobs) as server:
+        return await answered(hub, INTERACTIONS.profile(server)), server
+
+
+def is_whole(found: Told, server: InteractionsServer) -> None:
+    assert found.content == ("complete", server.text, server.thinking)
+    assert len(server.posts) == 1
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+async def test_what_ends_a_connection_only_does_not_end_the_answer(
+    tail: bytes, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as hub:
+        _, ends = await uncut(hub, INTERACTIONS)
+
+        async def breaks(events: int) -> tuple[Told, InteractionsServer]:
+            return await run(hub, Leg(events=events, tail=tail), Leg(events=2, tail=tail))
+
+        for _, (found, server) in await together(breaks, range(1, len(ends) - 1, 2)):
+            is_whole(found, server)
+            assert server.cursors
+
+
+async def test_a_stream_that_begins_before_its_cursor_repeats_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        whole, ends = await uncut(hub, INTERACTIONS)
+
+        async def overlaps(case: tuple[int, int]) -> tuple[Told, InteractionsServer]:
+            events, again = case
+            return await run(hub, Leg(events=events, how="cut"), again=again)
+
+        cases = [(events, again) for events in range(2, len(ends) - 1) for again in (1, 2, 99)]
+        for _, (found, server) in await together(overlaps, cases):
+            is_whole(found, server)
+            assert found.events == whole.events
+
+
+@pytest.mark.parametrize("named", [0, 2, 3, 7])
+async def test_events_need_not_all_have_a_name(named: int, tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        whole, ends = await uncut(hub, INTERACTIONS, named=named)
+
+        async def cut(events: int) -> tuple[Told, InteractionsServer]:
+            legs = Leg(events=events, how="cut"), Leg(events=3, how="cut")
+            return await run(hub, *legs, named=named)
+
+        for _, (found, server) in await together(cut, range(1, len(ends) - 1)):
+            is_whole(found, server)
+            assert found.events == whole.events
