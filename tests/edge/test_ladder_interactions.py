@@ -76,3 +76,74 @@ async def test_events_need_not_all_have_a_name(named: int, tmp_path: Path) -> No
         for _, (found, server) in await together(cut, range(1, len(ends) - 1)):
             is_whole(found, server)
             assert found.events == whole.events
+
+
+NAMES = {
+    "not ASCII": lambda at: f"ключ-{at}",
+    "with an end": lambda at: f"{at}&stream=false#\\/?",
+    "long": lambda at: f"{at}-" + "x" * 3000,
+    "padded": lambda at: f" {at} ",
+    "one for several": lambda at: f"n{at // 3}",
+}
+UNFIT = {
+    "empty": lambda at: "",
+    "with a NUL": lambda at: f"{at}\0",
+    "with a line break": lambda at: f"{at}\n",
+    "too long": lambda at: f"{at}-" + "x" * 9000,
+}
+
+
+@pytest.mark.parametrize("name", [*NAMES.values(), *UNFIT.values()], ids=[*NAMES, *UNFIT])
+async def test_events_may_be_called_anything(name: Any, tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        whole, ends = await uncut(hub, INTERACTIONS, name=name)
+
+        async def cut(events: int) -> tuple[Told, InteractionsServer]:
+            legs = Leg(events=events, how="cut"), Leg(events=4, how="cut")
+            return await run(hub, *legs, name=name)
+
+        for _, (found, server) in await together(cut, range(1, len(ends) - 1, 4)):
+            is_whole(found, server)
+            assert found.events == whole.events
+
+
+@pytest.mark.parametrize("id", ["v1_{}/../?a=b#c%00 d", "x" * 400 + "{}"], ids=["odd", "long"])
+async def test_an_answer_may_be_called_anything(id: str, tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        found, server = await run(hub, Leg(events=6, how="cut"), id=id)
+        is_whole(found, server)
+        assert found.resumes == 1
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["", "\0{}", "a\r\nb", "x" * 10_000],
+    ids=["empty", "with a NUL", "with a line", "too long"],
+)
+async def test_an_answer_without_a_usable_name_cannot_go_on(id: str, tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        found, server = await run(hub, Leg(events=6, how="cut"), id=id)
+        assert found.content == ("cut", "", "Hm, so: ")
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["on its stream", "by its object"])
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("completed", "complete"),
+        ("requires_action", "complete"),
+        ("incomplete", "length"),
+        ("budget_exceeded", "length"),
+        ("failed", "failed"),
+        ("cancelled", "stopped"),
+    ],
+)
+async def test_how_it_ends_is_what_the_server_says(
+    status: str, state: str, closed: bool, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as hub:
+        legs = Leg(events=6, how="cut")
+        found, server = await run(hub, legs, status=status, window_closed=closed)
+        assert (found.state, len(server.posts)) == (state, 1)
+        assert found.content == (state, server.text, server.thinking)

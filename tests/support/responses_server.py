@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from support.fault_server import Wire
@@ -12,7 +13,8 @@ from support.responses_answer import End, Script, wire
 
 class ResponsesServer(KeptServer):
     """`end`: how the answer ends; "incomplete" for `reason`, "error" by an event without an object.
-    `first`: the number of the first event; None: events have no numbers.
+    `first`: the number of the first event; None: events have no numbers. `step`: how far numbers
+    are apart.
 
     `vllm`: an answer is `queued` until it is finished, only `response.completed` ends a stream, a
     failure is never told, nothing is stored but what is made in the background, and what is
@@ -31,6 +33,7 @@ class ResponsesServer(KeptServer):
         end: End = "completed",
         reason: str = "max_output_tokens",
         first: int | None = 0,
+        step: int = 1,
         vllm: bool = False,
         **knobs: Any,
     ) -> None:
@@ -38,6 +41,7 @@ class ResponsesServer(KeptServer):
         self.script = Script(pieces, end, reason, vllm)
         self.first = first or 0
         self._numbered = first is not None
+        self._step = step
         self._vllm = vllm
 
     @property
@@ -52,7 +56,8 @@ class ResponsesServer(KeptServer):
         background, store = asked.get("background") is True, asked.get("store") is not False
         made = self.script.events(name, background=background, store=store)
         if self._numbered:
-            made = [{**one, "sequence_number": n} for n, one in enumerate(made, self.first)]
+            numbers = count(self.first, self._step)
+            made = [{**one, "sequence_number": n} for n, one in zip(numbers, made, strict=False)]
         store = store and not self._vllm
         return Answer(name, background, store, made, self.polls, len(made), asked)
 
@@ -82,7 +87,7 @@ class ResponsesServer(KeptServer):
     def _start(self, answer: Answer, cursor: str) -> int | None:
         if cursor and not cursor.isdecimal():
             return None
-        return max(0, int(cursor) + 1 - self.first) if cursor else 0
+        return max(0, (int(cursor) - self.first) // self._step + 1) if cursor else 0
 
     def _cancellable(self, answer: Answer) -> bool:
         return answer.background and not (self._vllm and answer.over)
