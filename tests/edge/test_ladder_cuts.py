@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ssechat.hub import Hub
+from ssechat.hub import Hub, reader
 from ssechat.settings import Timeouts
 from support.hubs import opened
 from support.kept_server import How, Leg
@@ -129,6 +129,20 @@ async def test_comments_between_events_change_nothing(api: Api, tmp_path: Path) 
 async def test_headers_that_do_not_come_are_a_cut(api: Api, tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
         whole, _ = await uncut(hub, api)
-        never_named(await run(hub, api, Leg(how="hang", headless=True)))
+        for how in ("hang", "cut", "reset"):
+            never_named(await run(hub, api, Leg(how=how, headless=True)))
         late = Leg(how="hang", headless=True)
         went_on(await run(hub, api, Leg(events=5), late), whole, extra=1)
+
+
+@BOTH
+async def test_a_resume_has_less_time_than_a_request(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_RESUME_TIME", 0.2)
+    async with opened(tmp_path) as hub:
+        whole, _ = await uncut(hub, api)
+        legs = [Leg(events=5), Leg(how="hang", headless=True)]
+        async with api.serve(legs=legs) as server:
+            found = await answered(hub, api.profile(server))
+        assert (found.content, found.resumes) == (whole.content, 1)

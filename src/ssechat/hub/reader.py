@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -31,6 +32,8 @@ from ssechat.link import Clients, Connection, connect
 from ssechat.link.connection import sendable
 from ssechat.link.problems import futile
 
+_RESUME_TIME = 60.0
+"""Seconds until the headers of a stream that exists already: no model has to be loaded for it."""
 _NO_END = "the server closed the stream before its end"
 
 
@@ -98,6 +101,7 @@ class Reader:
                 end_mark=dialect.END_MARK,
                 framing=dialect.FRAMING,
                 offset=int(cursor or 0) if ordering is Ordering.OFFSET else 0,
+                headers_time=_RESUME_TIME if how.resume else math.inf,
             ) as connection:
                 self._on_open(connection)
                 cancel, poll = self._out.cancel(live), self._out.poll(live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -117,9 +118,11 @@ async def connect(
     end_mark: str = "",
     framing: Framing = Framing.SSE,
     offset: int = 0,
+    headers_time: float = math.inf,
 ) -> AsyncIterator[Connection]:
     """Send `call` and yield the open stream. LinkProblem if none comes, ConfigProblem if it cannot
-    even be tried. `offset` is where in the whole body the answer begins, in bytes.
+    even be tried. `offset` is where in the whole body the answer begins, in bytes. `headers_time`:
+    so many seconds the headers may take, if the target does not allow less.
 
     Leaving the block closes the connection at once, which is all that a server without another
     way to stop ever hears. `on_sent` is called when the whole request has left.
@@ -135,7 +138,7 @@ async def connect(
                 yield source.response
 
     async with Exchange(opening, on_sent) as exchange:
-        response = await _head(exchange, target, target.headers_time)
+        response = await _head(exchange, target, min(headers_time, target.headers_time))
         if not is_stream(response, framing):
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
             problem = refusal(response, redact.body(body), error_text)
