@@ -5,59 +5,20 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from ssechat.core.resume import Rung, State, machine
 from ssechat.core.resume.limits import LINGER
-from ssechat.hub import Hub
-from ssechat.settings import Profile, Timeouts
+from ssechat.settings import Timeouts
 from support.chat_servers import Busy, ChatServer, Cut, MessagesServer, OpenAiServer
 from support.fault_server import FaultServer
 from support.gemini_server import GeminiServer
-from support.hubs import ask, ended, opened, profile, stored, until
-from support.ladder import Told, hurried, together, told
+from support.hubs import ask, ended, opened, stored, until
+from support.ladder import together, told
 from support.link import replies
 from support.ollama_server import CRASHED, Ollama
-
-PIECES = ["Grüße, ", "Grüße, ", "liebe ", "Welt\n\n", "— 👋 ", "\u2028!"]
-THINKING = ["Hm, ", "so: "]
-"""Two pieces are alike, so that to drop one of them would show."""
-SOON = Timeouts(idle=0.3, silence=30.0, headers=0.3)
-
-Kind = type[ChatServer]
-KINDS: list[Kind] = [OpenAiServer, MessagesServer, GeminiServer, Ollama]
-ALL = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.DIALECT)
-
-
-class Run(NamedTuple):
-    told: Told
-    rung: Rung
-    posts: int
-
-    @property
-    def said(self) -> tuple[str, str]:
-        return self.told.text, self.told.thinking
-
-
-def asked(server: ChatServer, faults: FaultServer, **more: Any) -> Profile:
-    model = more.pop("model", server.MODEL)
-    more = {"timeouts": SOON} | more
-    made = profile(f"{faults.base_url}{server.BELOW}", server.DIALECT, **more)
-    return msgspec.structs.replace(made, model=model)
-
-
-async def run(hub: Hub, server: ChatServer) -> Run:
-    """A question's answer at its end."""
-    async with FaultServer(server) as faults:
-        live = await hurried(hub, await ask(hub, asked(server, faults)))
-        return Run(await told(hub, live), live.rung, len(server.prompts))
-
-
-def made(kind: Kind, *cuts: Cut, **knobs: Any) -> ChatServer:
-    return kind(PIECES, THINKING, cuts=cuts, **knobs)
+from support.plain import ALL, PIECES, SOON, THINKING, Kind, Run, asked, made, run
 
 
 def is_cut(found: Run, server: ChatServer, events: int) -> None:
@@ -168,11 +129,12 @@ async def test_silence_is_a_cut_whatever_keeps_the_connection_alive(
     async with opened(tmp_path) as hub:
 
         async def silent(case: tuple[str, int]) -> Run:
-            return await run(hub, made(kind, Cut(events=case[1], how=case[0])))
+            cut = Cut(events=case[1], how=case[0])
+            return await run(hub, made(kind, cut), timeouts=SOON)
 
         for (_, events), found in await together(silent, hows):
             is_cut(found, server, events)
-            assert found.told.note.startswith("no payload for 0.3 s")
+            assert found.told.note.startswith("no payload for 0.6 s")
 
 
 @ALL
@@ -248,7 +210,7 @@ async def test_a_lost_answer_to_the_request_may_have_been_billed(
     async with opened(tmp_path) as hub:
 
         async def lost(how: str) -> Run:
-            return await run(hub, made(kind, Cut(how=how, headless=True)))
+            return await run(hub, made(kind, Cut(how=how, headless=True)), timeouts=SOON)
 
         for _, found in await together(lost, ("cut", "reset", "hang")):
             is_cut(found, made(kind), 0)
@@ -284,7 +246,7 @@ async def test_a_stop_closes_the_connection_and_says_so(
     events = made(kind).needed - 3
     server = made(kind, Cut(events=events, how=how))
     async with FaultServer(server) as faults, opened(tmp_path) as hub:
-        live = await ask(hub, asked(server, faults, timeouts=Timeouts()))
+        live = await ask(hub, asked(server, faults))
         await until(live, lambda live: live.fold.reply.answer == server.after(events)[0])
         assert not hub.detach(live)
         begun = time.monotonic()

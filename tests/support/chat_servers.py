@@ -22,6 +22,9 @@ from support.fault_server import Request, Wire
 PACE = 0.02
 """Seconds between the keepalives of a stream that sends nothing else."""
 
+CUT_OFF = "was cut off"
+"""What somebody says who wants an answer to go on."""
+
 Fields = dict[str, Any]
 
 
@@ -68,8 +71,8 @@ class ChatServer:
 
     The first requests are refused as `busy` says. The n-th answer after these is broken off by
     `cuts[n]`; later ones pass whole. Asked to go on from a text of its own it does, and repeats the
-    last `overlap` characters, unless that text is its own turn's beginning. `loading` keeps an
-    answer's headers back until it is set. `prompts` are the requests' bodies.
+    last `overlap` characters, unless it has not as many or that text begins its turn. `loading`
+    keeps an answer's headers back until it is set. `prompts` are the requests' bodies.
     """
 
     pieces: Sequence[str]
@@ -146,16 +149,21 @@ class ChatServer:
         return asked is not None and self.turns(asked)[-1].role == "assistant"
 
     def _rest(self, asked: Fields | None) -> list[str]:
-        """The pieces that a request asks for: those after the last text of ours, else all."""
-        ours = (
-            [said.text for said in self.turns(asked) if said.role == "assistant"] if asked else []
-        )
-        whole, said = "".join(self.pieces), ours[-1] if ours else ""
-        if not said or not whole.startswith(said) or whole == said:
+        """The pieces that a request asks for: those after a text of ours that was cut, else all."""
+        whole, said = "".join(self.pieces), self._to_go_on_from(asked)
+        if not said or not whole.startswith(said):
             return list(self.pieces)
-        overlap = 0 if self._prefilled(asked) else self.overlap
-        rest = whole[max(0, len(said) - overlap) :]
+        repeats = not self._prefilled(asked) and len(said) >= self.overlap
+        overlap = self.overlap if repeats else 0
+        rest = whole[len(said) - overlap :]
         return [rest[at : at + 7] for at in range(0, len(rest), 7)]
+
+    def _to_go_on_from(self, asked: Fields | None) -> str:
+        """The text of ours that the request says was cut off, or leaves open; else ""."""
+        *_, before, last = [Said("", ""), Said("", ""), *(self.turns(asked) if asked else [])]
+        if last.role == "assistant":
+            return last.text
+        return before.text if before.role == "assistant" and CUT_OFF in last.text else ""
 
     # What it does.
 

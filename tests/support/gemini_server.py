@@ -48,7 +48,7 @@ class GeminiServer(ChatServer):
     def script(self, asked: Fields | None = None) -> Iterator[Event]:
         """A chunk for each part."""
         parts: list[Fields] = [{"text": piece, "thought": True} for piece in self.thinking]
-        parts += [{"text": piece} for piece in self._rest(asked)]
+        parts += [{"text": piece} for piece in self._rest(asked) or [""]]
         for at, part in enumerate(parts, 1):
             kind = "thinking" if "thought" in part else "text"
             last = at == len(parts)
