@@ -10,9 +10,9 @@ import pytest
 
 from ssechat.hub import Hub, reader
 from ssechat.settings import Timeouts
-from support.hubs import opened
+from support.hubs import ask, opened, until
 from support.kept_server import How, Leg
-from support.ladder import BOTH, Api, Told, answered, together, uncut
+from support.ladder import BOTH, Api, Told, answered, hurried, together, told, uncut
 
 
 class Run(NamedTuple):
@@ -21,6 +21,7 @@ class Run(NamedTuple):
     cursors: list[str]
 
 
+HOWS: tuple[How, ...] = ("end", "cut", "reset", "hang", "keepalives")
 SOON = Timeouts(idle=0.25, silence=0.15, headers=0.25)
 
 
@@ -146,3 +147,47 @@ async def test_a_resume_has_less_time_than_a_request(
         async with api.serve(legs=legs) as server:
             found = await answered(hub, api.profile(server))
         assert (found.content, found.resumes) == (whole.content, 1)
+
+
+@BOTH
+async def test_a_dead_connection_is_left_at_once_when_the_machine_wakes(
+    api: Api, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as hub:
+        whole, _ = await uncut(hub, api)
+        async with api.serve(legs=[Leg(events=6, how="hang")]) as server:
+            live = await ask(hub, api.profile(server))
+            await until(live, lambda live: live.fold.reply.thinking == whole.thinking)
+            hub.wake_all("this machine slept")
+            found = await told(hub, await hurried(hub, live))
+        assert (found.content, found.events) == (whole.content, whole.events)
+        assert (len(server.posts), found.resumes) == (1, 1)
+
+
+@BOTH
+async def test_any_troubles_in_any_order_cost_nothing(api: Api, tmp_path: Path) -> None:
+    """At least the first event comes; the window may close, and the last leg is faultless."""
+    async with opened(tmp_path) as hub:
+        whole, ends = await uncut(hub, api)
+
+        async def troubled(seed: int) -> Run:
+            dice = random.Random(f"{api.dialect} {seed}")
+            first = Leg(events=dice.randint(1, len(ends) - 2), how=dice.choice(HOWS))
+            legs = [first, *(_trouble(dice, ends) for _ in range(dice.randint(1, 5)))]
+            closed = dice.random() < 0.3
+            knobs = {"window_closed": closed, "polls": dice.randint(0, 3), "unpolled": [503]}
+            return await run(hub, api, *legs, **knobs)
+
+        for seed, found in await together(troubled, range(40)):
+            assert found.told.content == whole.content, seed
+            assert found.posts == 1, seed
+            unique = dict.fromkeys(found.told.events)
+            assert list(unique) == found.told.events == whole.events[: len(unique)], seed
+
+
+def _trouble(dice: random.Random, ends: list[int]) -> Leg:
+    if dice.random() < 0.3:
+        return Leg(status=dice.choice((429, 500, 502, 503)), retry_after=dice.choice(("", "3")))
+    if dice.random() < 0.2:
+        return Leg(headless=True, how=dice.choice(("cut", "reset")))
+    return Leg(bytes=dice.randrange(ends[-1] // 2), how=dice.choice(HOWS[:-1]))

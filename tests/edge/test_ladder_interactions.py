@@ -147,3 +147,14 @@ async def test_how_it_ends_is_what_the_server_says(
         found, server = await run(hub, legs, status=status, window_closed=closed)
         assert (found.state, len(server.posts)) == (state, 1)
         assert found.content == (state, server.text, server.thinking)
+
+
+async def test_where_the_background_is_refused_it_is_asked_for_once_and_had_without(
+    tmp_path: Path,
+) -> None:
+    knobs = {"refuse_background": True, "outlives": True}
+    async with opened(tmp_path) as hub:
+        found, server = await run(hub, Leg(events=6, how="cut"), **knobs)
+        assert found.content == ("complete", server.text, server.thinking)
+        assert [one.json().get("background") for one in server.posts] == [True, None]
+        assert (len(server.answers), found.resumes) == (1, 1)

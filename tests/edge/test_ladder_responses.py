@@ -14,7 +14,7 @@ from ssechat.core.resume import polling
 from ssechat.hub import Hub
 from ssechat.settings import Timeouts
 from support.hubs import ask, opened, until
-from support.kept_server import Leg
+from support.kept_server import How, Leg
 from support.ladder import PIECES, RESPONSES, Told, answered, hurried, together, told, uncut
 from support.responses_server import ResponsesServer
 
@@ -70,6 +70,23 @@ async def test_numbers_out_of_order_are_put_in_order(tmp_path: Path) -> None:
         for number, (found, server) in await together(swaps, range(1, len(ends) - 1)):
             went_on(found, server, whole)
             assert server.cursors == [str(number - 1)]
+
+
+@pytest.mark.parametrize("how", ["end", "hang"])
+async def test_an_event_that_breaks_off_is_asked_for_again(how: How, tmp_path: Path) -> None:
+    async with opened(tmp_path) as hub:
+        whole, ends = await uncut(hub, RESPONSES)
+
+        async def breaks(number: int) -> tuple[Told, ResponsesServer]:
+            middle = (ends[number - 1] + ends[number]) // 2
+            legs = [Leg(bytes=middle, tail=b"\n\n", how=how)]
+            async with ResponsesServer(PIECES, legs=legs) as server:
+                quick = RESPONSES.profile(server, timeouts=Timeouts(idle=0.2))
+                return await answered(hub, quick), server
+
+        for number, (found, server) in await together(breaks, range(1, len(ends))):
+            assert found.content == whole.content
+            assert (len(server.posts), server.cursors) == (1, [str(number - 1)])
 
 
 async def test_what_is_never_sent_is_fetched(tmp_path: Path) -> None:

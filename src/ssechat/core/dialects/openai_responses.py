@@ -205,6 +205,11 @@ class ResponsesDecoder(EventDecoder):
     def _event(self, name: str, data: str) -> list[Delta]:
         return [] if data == _DONE else super()._event(name, data)
 
+    def _unreadable(self, name: str, data: str) -> list[Delta]:
+        """A broken event of an answer that is kept can be had again: its number will be missed."""
+        kept = self._kept is not None and name != "error"
+        return [] if kept else super()._unreadable(name, data)
+
     def _meaning(self, name: str, event: dict[str, Any]) -> list[Delta]:
         kind = string(event, "type") or name
         run, _, phase = kind.rpartition(".")
