@@ -133,7 +133,7 @@ def test_the_profiles_params_hold_for_every_form(server: str) -> None:
 )
 def test_claude_up_to_4_5_takes_a_prefill(model: str) -> None:
     asked = messages(model)
-    assert (asked.how, asked.trim) == ("prefill", True)
+    assert (asked.how, asked.trim) == ("prefill", False)
     assert said(asked.call.body) == PREFILL
     assert said(asked.call.fallback) == BY_MESSAGE
 

@@ -100,6 +100,19 @@ async def test_the_users_key_goes_on_after_a_cut_anywhere(
         await together(goes_on, servers)
 
 
+@pytest.mark.parametrize("kind", [MessagesServer, Ollama], ids=lambda kind: kind.DIALECT)
+async def test_what_a_prefilled_answer_says_again_is_its_own(kind: Kind, tmp_path: Path) -> None:
+    refrain = ["la la la "] * 6
+    server = kind(refrain, cuts=[Cut(events=kind(refrain).needed - 5)])
+    async with FaultServer(server) as faults:
+        profile = asked(server, faults)
+        async with opened(tmp_path, profile) as hub:
+            old = await ended(await ask(hub, profile))
+            assert 0 < len((await stored(hub, old)).text) < len("".join(refrain))
+            new = await ended(await hub.resume(old.stream_id, by_request=True))
+            assert (await stored(hub, new)).text == "".join(refrain)
+
+
 async def test_a_refused_prefill_is_asked_for_by_a_message(tmp_path: Path) -> None:
     server = made(MessagesServer, Cut(events=14), overlap=10)
     async with FaultServer(server) as faults:
@@ -107,7 +120,8 @@ async def test_a_refused_prefill_is_asked_for_by_a_message(tmp_path: Path) -> No
         async with opened(tmp_path, profile) as hub:
             old = await ended(await ask(hub, profile))
             new = await ended(await hub.resume(old.stream_id, by_request=True))
-            assert (await stored(hub, new)).text == WHOLE
+            row = await stored(hub, new)
+            assert (row.text, row.parts[0]["seams"][0]["why"]) == (WHOLE, "by a message")
     partial = server.after(14)[0].rstrip()
     assert server.turns(server.prompts[1])[1:] == by("prefill", partial)
     assert server.turns(server.prompts[2])[1:] == by("by a message", partial)

@@ -52,8 +52,12 @@ class Call(msgspec.Struct, frozen=True):
     fallback: bytes = b""
 
 
+BY_MESSAGE = "by a message"
+"""The form that is always left, where a better one is refused."""
+
+
 class Continuation(msgspec.Struct, frozen=True):
-    """A new request that goes on from a partial answer.
+    """A new request that goes on from a partial answer; its `fallback` does so `BY_MESSAGE`.
 
     `how` is a word or two for the user ("prefill", "by a message"). `trim`: the new answer may
     begin by repeating the end of the partial one; `echoes`: it begins with all of it, however short

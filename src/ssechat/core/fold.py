@@ -18,7 +18,8 @@ from ssechat.core.splice import moved
 class Fold:
     """The state of one stream, as all its frames so far add up.
 
-    `kept` is the server's word that it keeps the answer, if it gave it.
+    `kept` is the server's word that it keeps the answer, if it gave it. `continued`: it goes on
+    from another one's text.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -28,7 +29,7 @@ class Fold:
         self.last_id = ""
         self.kept: Kept | None = None
         self._overlap: Overlap | None = None
-        self._continued = False
+        self.continued = False
         self._decoder = decoder
         self._lost: Frame | None = None
 
@@ -115,7 +116,7 @@ class Fold:
         rest = (whole.thinking or "").removeprefix(thinking)
         if rest and not text and (whole.thinking or "").startswith(thinking):
             found.append(Thinking(rest))
-        if whole.text is None or self._continued or whole.text == text:
+        if whole.text is None or self.continued or whole.text == text:
             return found
         if whole.text.startswith(text):
             return [*found, Text(whole.text[len(text) :])]
@@ -168,11 +169,14 @@ class Fold:
         return self._add(deltas, frame.wall, frame.mono)
 
     def _go_on(self, frame: Frame, note: dict[str, Any]) -> None:
-        text = str(note.get("text", ""))
-        self._continued = True
+        text, how = str(note.get("text", "")), str(note.get("how", ""))
         echoes = bool(note.get("echoes"))
         self._overlap = Overlap(text, echoes=echoes) if note.get("trim") else None
-        self.reply.begin_with(text, frame.wall, frame.mono, str(note.get("how", "")))
+        if self.continued:
+            self.reply.begin_otherwise(how)
+        else:
+            self.reply.begin_with(text, frame.wall, frame.mono, how)
+        self.continued = True
 
     def _ended(self, frame: Frame) -> list[Delta]:
         """The body ended, and the server's user said that this is its end mark."""

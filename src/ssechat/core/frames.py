@@ -37,7 +37,7 @@ class MarkName(StrEnum):
     """The body ended cleanly, at a server whose user says that this completes an answer."""
     CONTINUED = "continued"
     """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str,
-    "echoes": bool}`"""
+    "echoes": bool}`; once more if that form is refused and another one is asked for."""
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

@@ -121,6 +121,7 @@ class Reply:
         self._unsealed = 0  # the part from which on thinking has no seal yet
         self._sealed: Part | None = None
         self._lost: Seam | None = None
+        self._early: list[Seam] = []
         self._growing: dict[tuple[PartKind, int], Part] = {}
         self._beside: list[Part] = []
         self._things: dict[tuple[str, str], Part] = {}
@@ -182,17 +183,22 @@ class Reply:
             self.rev += 1
 
     def gap(self, wall: float, missing: str) -> None:
-        """Some events could not be had at all."""
+        """Some events could not be had at all; those before the first part are told of in it."""
         part = self._latest
-        if part is not None:
-            part.seams.append(Seam(part.chars, wall, after=0.0, missing=missing))
-            self.rev += 1
+        seam = Seam(part.chars if part else 0, wall, after=0.0, missing=missing)
+        (part.seams if part else self._early).append(seam)
+        self.rev += 1
 
     def begin_with(self, text: str, wall: float, mono: float, how: str) -> None:
         """The answer goes on from `text`, by a new request of the form `how`."""
         part = self._part(PartKind.TEXT, mono)
         part.add(text)
         part.seams.append(Seam(part.chars, wall, how, 0.0, how=Mended.CONTINUED))
+        self.rev += 1
+
+    def begin_otherwise(self, how: str) -> None:
+        """It goes on in the form `how` after all; nothing but its beginning has come."""
+        self.parts[0].seams[0].why = how
         self.rev += 1
 
     def restate(self, text: str, wall: float, mono: float) -> None:
@@ -211,6 +217,8 @@ class Reply:
 
     def end(self, mono: float) -> None:
         """Nothing will be added."""
+        if self._early:
+            self._part(PartKind.TEXT, mono)
         self._turn(mono)
         for part in self._beside:
             part.ended = mono
@@ -252,6 +260,7 @@ class Reply:
 
     def _new(self, kind: PartKind, mono: float, index: int = -1) -> Part:
         part = Part(kind, mono, index=index)
+        part.seams, self._early = self._early, []
         self.parts.append(part)
         if kind in BESIDE:
             self._beside.append(part)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ssechat.core.conversation import BY_MESSAGE
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import mark
@@ -188,6 +189,9 @@ class Pump:
                 self._fork(self.live)
 
     def _connect(self, how: Connect) -> None:
+        if how.fallback and self.live.fold.continued:
+            text = self.live.fold.reply.answer
+            self.note(MarkName.CONTINUED, text=text, trim=True, how=BY_MESSAGE)
         reader = Reader(
             self.live,
             self.out,

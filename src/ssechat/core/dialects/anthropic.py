@@ -111,7 +111,7 @@ def continuation(prompt: Prompt, partial: str, server: str) -> Continuation:
     if _thinks(prompt.params) or not (echoes or takes_prefill(prompt.model)):
         return Continuation(asked, "by a message", trim=True)
     call = msgspec.structs.replace(request(prefilled(prompt, partial)), fallback=asked.body)
-    return Continuation(call, "prefill", trim=True, echoes=echoes)
+    return Continuation(call, "prefill", trim=echoes, echoes=echoes)
 
 
 def _thinks(params: dict[str, Any]) -> bool:
