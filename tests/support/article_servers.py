@@ -52,13 +52,16 @@ def minimal(pieces: Sequence[str], *, done: bool = True, cut_after: int | None =
     return handler
 
 
-def numbered(pieces: Sequence[str], *, cuts: Sequence[int] = (), retry: int = 3000) -> Handler:
-    """Ids count from 1. The n-th answer is cut after `cuts[n]` events; later ones pass whole."""
+def numbered(
+    pieces: Sequence[str], *, cuts: Sequence[int] = (), retry: int = 3000, deaf: bool = False
+) -> Handler:
+    """Ids count from 1. The n-th answer is cut after `cuts[n]` events; later ones pass whole. With
+    `deaf` each begins anew, whatever the client knows."""
     answers = 0
 
     async def handler(request: Request, wire: Wire) -> None:
         nonlocal answers
-        after = _last_id(request)
+        after = 0 if deaf else _last_id(request)
         most = cuts[answers] if answers < len(cuts) else None
         answers += 1
         if not await _opened(request, wire):
@@ -139,13 +142,15 @@ class Buffered:
     with an id gets what came after that; `generations` counts the first kind.
 
     The n-th response is cut after `cuts[n]` events. With `fails_after` an `event: error` comes
-    after so many pieces. `forgets`: the buffer is gone when somebody comes back.
+    after so many pieces. `forgets`: the buffer is gone when somebody comes back. `done`: it says so
+    at the end.
     """
 
     pieces: Sequence[str]
     cuts: Sequence[int] = ()
     fails_after: int | None = None
     forgets: bool = False
+    done: bool = True
     generations: int = 0
     responses: int = 0
     buffer: list[str] = field(default_factory=list)
@@ -175,8 +180,9 @@ class Buffered:
             f"id: {number}\ndata: {json.dumps({'content': piece})}\n\n"
             for number, piece in enumerate(pieces, 1)
         ]
-        failed = self.fails_after is not None
-        return [*events, _failure("the model failed") if failed else DONE]
+        if self.fails_after is not None:
+            return [*events, _failure("the model failed")]
+        return [*events, DONE] if self.done else events
 
 
 def _failure(message: str) -> str:

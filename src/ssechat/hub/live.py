@@ -10,8 +10,8 @@ from ssechat.core.dialects import Decoder
 from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame
-from ssechat.core.resume import KEPT, Rung, Settle, Stream
-from ssechat.core.schemes import Handle, rung
+from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
+from ssechat.core.schemes import SCHEMES, Handle, rung
 from ssechat.core.splice import History
 
 
@@ -71,6 +71,11 @@ class Live:
         return rung(self.handle, self.cursor, self.policy)
 
     @property
+    def replays(self) -> bool:
+        """Whether its server, asked without a cursor, begins with it anew, and not another one."""
+        return rung(self.handle, "") in STREAMS
+
+    @property
     def rung(self) -> Rung:
         """How the stream would go on if it were cut now, or goes on if it was."""
         best = Rung.FETCH if self.machine.rung is Rung.FETCH else self.shown
@@ -79,8 +84,14 @@ class Live:
 
     @property
     def kept(self) -> bool:
-        """Whether the server goes on without us, so that leaving it costs nothing."""
+        """Whether it can be gone on with, or fetched, by itself."""
         return self.rung in KEPT
+
+    @property
+    def outlives(self) -> bool:
+        """Whether the server goes on without us, so that leaving it costs nothing."""
+        scheme = SCHEMES.get(self.handle.scheme)
+        return self.kept and scheme is not None and scheme.outlives
 
     @property
     def stopping(self) -> bool:

@@ -182,10 +182,11 @@ class Pump:
             case Close():
                 self._drop()
             case AskStop():
+                self._disarm()
                 self._spawn(self._ask_stop())
             case Settle():
                 self._spawn(self._settle(action))
-            case Fork():
+            case Fork() if self.live.replays:
                 self._fork(self.live)
 
     def _connect(self, how: Connect) -> None:
@@ -212,18 +213,20 @@ class Pump:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _arm(self, delay: float) -> None:
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, delay: float) -> None:
+        self._disarm()
         self.live.due = time.monotonic() + delay
         self._timer = asyncio.get_running_loop().call_later(delay, self.tell, Fired())
 
     def _drop(self) -> None:
         """Forget connection and timer. A reader is cancelled once only: httpcore leaks a slot
         when a task is cancelled again while it closes."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         self._connection = None
         reader, self._reader = self._reader, None
         reading, self._reading = self._reading, None
@@ -334,6 +337,8 @@ class Pump:
             self._spawn(stop_if_llama(self._clients, out, live))
         if out.cancel(live) is None:
             note = "by closing the connection" if closed else ""
+            if live.outlives:
+                note = "this server cannot be told to stop, and may go on"
             if out.promises and not (live.handle.known or live.machine.fell_back):
                 note = "the server had not named the answer, and may go on with it"
             self.tell(Confirmed(note=note))
@@ -353,7 +358,8 @@ class Pump:
         await self._written(self._journal.update_stream(self.live.stream_id, state="stopping"))
 
     async def _poll(self) -> None:
-        found = await ask_for_object(self._clients, self.out, self.live)
+        async with self._slots:
+            found = await ask_for_object(self._clients, self.out, self.live)
         await self._take_object(found)
         self.tell(Polled(done=True) if isinstance(found, str) else found)
 

@@ -88,6 +88,8 @@ class Reader:
         ordering = self._out.ordering(live)
         cursor = live.cursor if how.resume and not how.from_start else ""
         cursor = cursor if sendable(cursor) else ""
+        if how.resume and not (cursor or live.replays):
+            return Refused("asking again without an id would begin another answer")
         in_header = how.resume and SCHEMES[live.handle.scheme].in_header
         self._numbered = cursor
         try:
