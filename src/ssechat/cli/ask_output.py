@@ -14,11 +14,11 @@ import msgspec
 
 from ssechat.cli import CLOSED_PIPE, close_quietly, report
 from ssechat.core.blob import MediaFile
-from ssechat.core.deltas import Delta, Text, Thinking, Tool, Usage, Whole
+from ssechat.core.deltas import Citation, Delta, Text, Thinking, Tool, Usage, Whole
 from ssechat.core.errors import Problem
 from ssechat.core.media import size_text
 from ssechat.core.reply import Part, PartKind, Reply
-from ssechat.core.safe import Cleaner, clean_line
+from ssechat.core.safe import Cleaner, clean, clean_line
 from ssechat.hub import Live
 
 _ADDRESS = 4096  # characters
@@ -80,6 +80,9 @@ class TextOutput:
         if self._restated:
             title = "the server's final answer is not what was printed"
             report(Problem(title, remedy="F2 in the app shows the final one"))
+        for part in live.fold.reply.parts:
+            if part.kind is PartKind.SOURCES:
+                click.echo(clean(part.text.rstrip()), err=True)
         for file in live.fold.reply.media():
             name = f"{file.type.kind or 'file'}-{file.number}.{file.type.suffix}"
             kept = "saved with the conversation" if live.unsaved is None else "not saved"
@@ -112,6 +115,8 @@ class JsonOutput:
                     self._print("thinking", text=text)
                 case Whole(str(text)):
                     self._print("text", text=text, restated=True)
+                case Citation(title, url, quote):
+                    self._print("source", title=title, url=url, text=quote)
                 case Tool(index, id_, name, arguments):
                     self._print("tool", index=index, id=id_, name=name, text=arguments)
                 case Usage(input_, output, reasoning):

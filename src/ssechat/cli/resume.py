@@ -8,12 +8,11 @@ import sys
 import click
 
 from ssechat.cli.ask import explain
-from ssechat.cli.ask_output import Pen, printing
-from ssechat.core.deltas import Text
+from ssechat.cli.ask_output import TextOutput, printing
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.core.fold import Fold
 from ssechat.hub import Live
-from ssechat.journal import StreamRow
+from ssechat.journal import UNFINISHED, StreamRow
 from ssechat.session import Session
 
 
@@ -53,10 +52,9 @@ async def _run(stream_id: str | None) -> int:
 
 
 async def _one(session: Session, row: StreamRow) -> Live:
-    if row.state in ("live", "stopping"):
-        lives = await session.hub.take_up()
-        for live in lives:
-            if live.stream_id == row.id and not live.followed:
+    if row.state in UNFINISHED:
+        for live in await session.hub.take_up(only=row.id):
+            if not live.followed:
                 return live
         raise Problem("another window reads this stream", remedy="look at it there")
     return await session.hub.resume(row.id)
@@ -66,15 +64,13 @@ async def _finish(session: Session, live: Live, known: int) -> int:
     """Print the answer's text beyond frame `known`; the exit code."""
     row = await session.journal.stream(live.stream_id)
     fold = Fold(row.codec.decoder())
-    pen = Pen(sys.stdout)
+    output = TextOutput(thinking=False)
     seen = 0
     async for frame in session.hub.subscribe(live):
         seen += 1
-        for delta in fold.take(frame):
-            if seen > known and isinstance(delta, Text):
-                pen.write(delta.text)
-    for delta in fold.close(0.0):
-        if isinstance(delta, Text):
-            pen.write(delta.text)
-    pen.finish()
+        deltas = fold.take(frame)
+        if seen > known:
+            output.deltas(deltas)
+    output.deltas(fold.close(0.0))
+    output.end(live)
     return explain(live)

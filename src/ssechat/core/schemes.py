@@ -51,7 +51,7 @@ class Scheme(msgspec.Struct, frozen=True):
     """`rung` is without any cursor, `with_cursor` once one is known. `resume(handle, cursor)`
     continues after the cursor ("" from the start); `poll` asks for the final object, `cancel` ends
     the generation; None where there is no such request. `in_header`: the cursor goes into
-    `Last-Event-ID`."""
+    `Last-Event-ID`. `outlives`: the generation goes on without our connection."""
 
     rung: Rung
     with_cursor: Rung
@@ -60,6 +60,7 @@ class Scheme(msgspec.Struct, frozen=True):
     cancel: Request | None = None
     ordering: Ordering = Ordering.OPAQUE
     in_header: bool = False
+    outlives: bool = True
 
 
 def located(location: str, name: str) -> Handle:
@@ -157,7 +158,13 @@ SCHEMES = {
         ordering=Ordering.RELAY,
         in_header=True,
     ),
-    "again": Scheme(Rung.NONE, Rung.EXACT, lambda handle, _: _get(handle.path), in_header=True),
+    "again": Scheme(
+        Rung.NONE,
+        Rung.EXACT,
+        lambda handle, _: _get(handle.path),
+        in_header=True,
+        outlives=False,
+    ),
     "responses": Scheme(
         Rung.EXACT,
         Rung.EXACT,
@@ -166,7 +173,12 @@ SCHEMES = {
         cancel=lambda handle: _post(f"{_response(handle)}/cancel"),
         ordering=Ordering.SEQUENCE,
     ),
-    "responses-kept": Scheme(Rung.FETCH, Rung.FETCH, poll=lambda handle: _get(_response(handle))),
+    "responses-kept": Scheme(
+        Rung.FETCH,
+        Rung.FETCH,
+        poll=lambda handle: _get(_response(handle)),
+        outlives=False,
+    ),
     "interactions": Scheme(
         Rung.EXACT,
         Rung.EXACT,

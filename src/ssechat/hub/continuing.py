@@ -31,12 +31,12 @@ class GoingOn(msgspec.Struct, frozen=True):
     continuation: Continuation
 
 
-def rung_after(row: StreamRow) -> Rung:
-    """How an ended stream can go on: by itself only if it was cut, by a new request if there is a
-    form for it."""
+def rung_after(row: StreamRow, policy: str = "auto") -> Rung:
+    """How an ended stream can go on: by itself only if it was cut and `policy`, the profile's
+    `resume`, allows it; by a new request if there is a form for it."""
     if row.state in _ENOUGH:
         return Rung.NONE
-    shown = rung(row.handle, row.cursor)
+    shown = rung(row.handle, row.cursor, policy)
     if row.state == EndState.CUT and shown in KEPT:
         return shown
     return Rung.CONTINUE if continues(row) else Rung.NONE

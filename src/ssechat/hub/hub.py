@@ -144,14 +144,18 @@ class Hub:
             fallback=bool(out.call.fallback),
         )
 
-    async def take_up(self, *, take_over: bool = False) -> list[Live]:
-        """Go on with the streams whose process is dead; follow those of a living one, or with
-        `take_over` go on with them, too."""
+    async def take_up(self, *, only: str = "", take_over: bool = False) -> list[Live]:
+        """Go on with the streams whose process is dead (with `only`, with that one alone); follow
+        those of a living one, or with `take_over` go on with them, too."""
         taken = []
         for row in await self.journal.orphans():
+            if only and row.id != only:
+                continue
             if row.dialect in DIALECTS and await self.journal.adopt(row.id, row.lease):
                 taken.append(await self._resume(row))
         for row in await self.journal.foreign():
+            if only and row.id != only:
+                continue
             if row.dialect in DIALECTS and row.id not in self._lives:
                 taken.append(self._follow(row))
         if take_over:
@@ -166,7 +170,8 @@ class Hub:
         row = await self.journal.stream(stream_id)
         if row.state in UNFINISHED:
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
-        rung = rung_after(row)
+        profile = await self._profiles(row.profile)
+        rung = rung_after(row, profile.resume if profile else "auto")
         if rung not in KEPT and (by_request or rung is Rung.NONE):
             return await self._continue(row)
         if rung not in KEPT:
@@ -207,9 +212,10 @@ class Hub:
     def detach(self, live: Live) -> bool:
         """Leave the generation to the server; False if it would end with our connection."""
         pump = self._pumps.get(live.stream_id)
-        if pump is not None and live.kept:
-            pump.tell(Detached())
-        return pump is not None and live.kept
+        if pump is None or not live.outlives:
+            return False
+        pump.tell(Detached())
+        return True
 
     def wake(self, live: Live) -> None:
         """Try again now instead of waiting."""

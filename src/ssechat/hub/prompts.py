@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from ssechat.core.conversation import Call, Prompt, Role, Turn, history
+from ssechat.core.dialects import dialect
 from ssechat.core.schemes import CONVERSATION_HEADER
 from ssechat.hub.live import Live
 from ssechat.journal import Journal, MessageRow
@@ -45,14 +46,14 @@ async def prompt(
     return Prompt(history(turns), profile.model, profile.params)
 
 
-def _turn(row: MessageRow, live: Live | None, dialect: str) -> Turn:
+def _turn(row: MessageRow, live: Live | None, api: str) -> Turn:
     """A message as it is sent: the answer's text, and of thinking only what is sealed, if the same
     API sealed it."""
     if live is None:
-        thoughts = tuple(row.thoughts) if row.dialect == dialect else ()
+        thoughts = tuple(row.thoughts) if row.dialect == api else ()
         return Turn(Role(row.role), row.text, thoughts)
     reply = live.fold.reply
-    thoughts = tuple(reply.thoughts) if live.dialect == dialect else ()
+    thoughts = tuple(reply.thoughts) if live.dialect == api else ()
     return Turn(Role.ASSISTANT, reply.answer, thoughts)
 
 
@@ -69,6 +70,7 @@ def humbled(call: Call, profile: Profile, lives: Iterable[Live]) -> Call:
     """The humbler request at once, at a server that has refused the other one before, or where
     nothing is to go on without us."""
     refused = any(live.machine.fell_back and live.profile == profile.name for live in lives)
-    if not call.fallback or not (refused or profile.resume == "off"):
+    alone = profile.resume == "off" and bool(dialect(profile.dialect).SCHEME)
+    if not call.fallback or not (refused or alone):
         return call
     return msgspec.structs.replace(call, body=call.fallback, fallback=b"")

@@ -31,7 +31,7 @@ STILL_COMING = "an answer is still coming; your draft is kept (escape stops it)"
 
 def _left_running(tab: Tab) -> str:
     """What becomes of the answer of a tab that is closed."""
-    if tab.live is not None and tab.live.kept:
+    if tab.live is not None and tab.live.outlives:
         return "the answer goes on without the tab, and if you quit; F2 opens it again"
     return "the answer goes on without the tab while ssechat runs; F2 opens it again"
 
@@ -258,7 +258,7 @@ class Desk:
         lives = [live for live in self.session.hub.lives if not live.followed]
         if self.unsaved:
             return "not all could be saved; ctrl+q again writes it to a file and quits"
-        fragile = sum(not live.kept and live.outcome is None for live in lives)
+        fragile = sum(not live.outlives and live.outcome is None for live in lives)
         if fragile:
             what = "an answer is" if fragile == 1 else f"{fragile} answers are"
             return f"{what} still coming and would be cut; ctrl+q again quits and keeps the text"
@@ -269,7 +269,7 @@ class Desk:
         """What goes on at its server after a quit; "" if nothing does."""
         lives = self.session.hub.lives
         count = sum(
-            live.kept and live.outcome is None and not live.followed and not live.stopping
+            live.outlives and live.outcome is None and not live.followed and not live.stopping
             for live in lives
         )
         if not count:

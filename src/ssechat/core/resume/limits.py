@@ -5,7 +5,8 @@ from __future__ import annotations
 MAX_TRIES = 8
 MAX_CONNECT_TRIES = 3
 GIVE_UP_AFTER = 900.0  # s without a new frame
-MAX_FLOOR = 120.0  # s; a server that asks for more is not waited for
+MAX_FLOOR = 120.0  # s; the longest `retry:` that is heeded
+MAX_ASKED = 900.0  # s; a server that asks for a longer wait is told of instead
 PATIENCE = 2  # tries without progress until the final object is looked at, if there is one
 BACKOFF_BASE = 0.5  # s
 BACKOFF_CAP = 30.0  # s

@@ -127,7 +127,8 @@ def take_up(
         unanswered=True,
     )
     if verdict is not None:
-        return finish(stream, None, 0.0)
+        unasked = verdict.state is EndState.STOPPED and rung is Rung.FETCH and not stopping
+        return _left(stream) if unasked else finish(stream, None, 0.0)
     if stopping:
         return stop(stream, Stopped(), 0.0)
     if rung in STREAMS:
@@ -194,18 +195,24 @@ def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
     if not what.new:
         return stream, []
     fresh = {"tries": 0, "polls": 0, "since": None, "from_start": False, "note": ""}
-    return to(stream, State.STREAMING, **fresh), []
+    # Some servers name a reason to finish in every chunk: what still comes is waited for.
+    waiting: list[Action] = [] if stream.verdict is None else [Linger(LINGER)]
+    return to(stream, State.STREAMING, **fresh), waiting
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
     fetched = stream.state is S.POLLING and stream.rung is Rung.FETCH
     if what.verdict.state is EndState.STOPPED and fetched and not stream.lapsed:
-        note = "the server ended the answer with our connection"
-        return interrupt(no_way_back(stream), note)
+        return _left(stream)
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
     if what.verdict.last or stream.state not in (*RECEIVING, S.REPLAYING):
         return finish(stream, what, now)
     return stream, [Linger(LINGER)]
+
+
+def _left(stream: Stream) -> Step:
+    """An object that only tells of a stop that nobody asked for."""
+    return interrupt(no_way_back(stream), "the server ended the answer with our connection")
 
 
 def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
@@ -231,8 +238,8 @@ def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
 
 def _fired(stream: Stream, what: Fired | Woken, now: float) -> Step:
     if stream.rung in STREAMS:
-        effects: list[Action] = [Close(), Connect(resume=True, from_start=stream.from_start)]
-        return to(stream, State.RESUMING), effects
+        actions: list[Action] = [Close(), Connect(resume=True, from_start=stream.from_start)]
+        return to(stream, State.RESUMING), actions
     again = Connect(resume=False, fallback=stream.fell_back)
     return to(stream, State.SUBMITTING), [Close(), again]
 

@@ -10,7 +10,7 @@ from ssechat.core.resume.limits import (
     BACKOFF_CAP,
     FIRST_TRY,
     GIVE_UP_AFTER,
-    MAX_FLOOR,
+    MAX_ASKED,
     MAX_TRIES,
 )
 from ssechat.core.resume.words import KEPT, Action, Close, Rung, Settle, State, Stream, Wait
@@ -42,7 +42,7 @@ def to(stream: Stream, state: State, **changes: object) -> Stream:
 def back_off(stream: Stream, why: str, now: float, asked: float | None = None) -> Step:
     tries = stream.tries + 1
     since = now if stream.since is None else stream.since
-    if asked is not None and asked > MAX_FLOOR:
+    if asked is not None and asked > MAX_ASKED:
         return give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
     if tries > MAX_TRIES or now - since > GIVE_UP_AFTER:
         return give_up(stream, f"{why}; no progress in {tries - 1} tries")

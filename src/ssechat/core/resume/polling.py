@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ssechat.core.resume.limits import (
-    MAX_FLOOR,
+    MAX_ASKED,
     MAX_TRIES,
     POLL_CAP,
     POLL_FIRST,
@@ -81,7 +81,7 @@ def unpolled(stream: Stream, what: Refused | Lost | Unreached, now: float) -> St
     if (status and status not in TRANSIENT) or status is None or tries > MAX_TRIES:
         return interrupt(stream, what.why)
     waiting = to(stream, State.POLLING, tries=tries)
-    return waiting, [Wait(min(asked or 0.0, MAX_FLOOR), spread(tries + 1))]
+    return waiting, [Wait(min(asked or 0.0, MAX_ASKED), spread(tries + 1))]
 
 
 def _gone(stream: Stream) -> Step:

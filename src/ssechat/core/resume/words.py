@@ -115,7 +115,8 @@ class Unreached(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """An answer that is not a stream. `status` is None if it was refused for its content."""
+    """An answer that is not a stream. `status` is None if it was refused for its content, or broke a
+    bound of ours in mid-stream."""
 
     why: str
     status: int | None = None
@@ -175,7 +176,7 @@ class Differed(msgspec.Struct, frozen=True):
 
 
 class Fired(msgspec.Struct, frozen=True):
-    """The time of the last `Wait` is over."""
+    """The time of the last `Wait` or `Linger` is over."""
 
 
 class Woken(msgspec.Struct, frozen=True):
@@ -245,13 +246,13 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Linger(msgspec.Struct, frozen=True):
-    """Say `Fired` after `seconds` if nothing else has happened."""
+    """Say `Fired` after `seconds`, unless a later `Wait`, `Linger` or `Close` comes first."""
 
     seconds: float
 
 
 class Close(msgspec.Struct, frozen=True):
-    """Drop the connection and any timer."""
+    """Drop the connection, a question under way, and any timer."""
 
 
 class AskStop(msgspec.Struct, frozen=True):
