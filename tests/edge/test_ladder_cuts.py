@@ -22,12 +22,14 @@ class Run(NamedTuple):
 
 
 HOWS: tuple[How, ...] = ("end", "cut", "reset", "hang", "keepalives")
-SOON = Timeouts(idle=0.25, silence=0.15, headers=0.25)
+PATIENT = Timeouts()
+SOON = Timeouts(idle=0.5, silence=0.4, headers=0.5)
+"""For servers that fall silent. A machine that is busy must not look like one."""
 
 
-async def run(hub: Hub, api: Api, *legs: Leg, **knobs: Any) -> Run:
+async def run(hub: Hub, api: Api, *legs: Leg, timeouts: Timeouts = PATIENT, **knobs: Any) -> Run:
     async with api.serve(legs=legs, **knobs) as server:
-        found = await answered(hub, api.profile(server, timeouts=SOON))
+        found = await answered(hub, api.profile(server, timeouts=timeouts))
         return Run(found, len(server.posts), server.cursors)
 
 
@@ -53,7 +55,7 @@ def went_on(cut: Run, whole: Told, *, extra: int = 0) -> None:
 async def test_cut_around_the_end_of_every_event(api: Api, crlf: bool, tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
         whole, ends = await uncut(hub, api, crlf=crlf)
-        near = range(-3, 2) if crlf else range(-1, 2)
+        near = range(-3, 1) if crlf else range(-1, 2)
         cuts = sorted({end + n for end in (0, *ends) for n in near} & {*range(ends[-1])})
 
         async def cut(at: int) -> Run:
@@ -99,11 +101,11 @@ async def test_a_body_that_ends_cleanly_is_a_cut_until_the_end_was_told(
 async def test_silence_anywhere_is_a_cut(api: Api, tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
         whole, ends = await uncut(hub, api)
-        hows = [(how, events) for how in ("hang", "keepalives") for events in range(len(ends))]
+        hows = [(HOWS[-1 - events % 2], events) for events in range(len(ends))]
 
         async def silent(case: tuple[How, int]) -> Run:
             how, events = case
-            return await run(hub, api, Leg(events=events, how=how))
+            return await run(hub, api, Leg(events=events, how=how), timeouts=SOON)
 
         for (_, events), found in await together(silent, hows):
             never_named(found) if not events else went_on(found, whole)
@@ -131,9 +133,9 @@ async def test_headers_that_do_not_come_are_a_cut(api: Api, tmp_path: Path) -> N
     async with opened(tmp_path) as hub:
         whole, _ = await uncut(hub, api)
         for how in ("hang", "cut", "reset"):
-            never_named(await run(hub, api, Leg(how=how, headless=True)))
+            never_named(await run(hub, api, Leg(how=how, headless=True), timeouts=SOON))
         late = Leg(how="hang", headless=True)
-        went_on(await run(hub, api, Leg(events=5), late), whole, extra=1)
+        went_on(await run(hub, api, Leg(events=5), late, timeouts=SOON), whole, extra=1)
 
 
 @BOTH
@@ -176,9 +178,9 @@ async def test_any_troubles_in_any_order_cost_nothing(api: Api, tmp_path: Path) 
             legs = [first, *(_trouble(dice, ends) for _ in range(dice.randint(1, 5)))]
             closed = dice.random() < 0.3
             knobs = {"window_closed": closed, "polls": dice.randint(0, 3), "unpolled": [503]}
-            return await run(hub, api, *legs, **knobs)
+            return await run(hub, api, *legs, timeouts=SOON, **knobs)
 
-        for seed, found in await together(troubled, range(40)):
+        for seed, found in await together(troubled, range(25)):
             assert found.told.content == whole.content, seed
             assert found.posts == 1, seed
             unique = dict.fromkeys(found.told.events)

@@ -10,12 +10,13 @@ import pytest
 
 from ssechat.core.reply import Mended
 from ssechat.core.resume import State, polling
-from ssechat.hub import Hub, Live
+from ssechat.hub import Live
 from ssechat.settings import Timeouts
 from support.hubs import ask, opened, until
 from support.kept_server import KeptServer, Leg
 from support.ladder import BOTH, Api, Told, answered, hurried, together, told, uncut
 
+PATIENT = Timeouts()
 CUT = Leg(events=6, how="cut")
 SAID = "Hm, so: "
 """All of the thinking, and nothing of the answer: so much has come at `CUT`."""
@@ -53,7 +54,7 @@ async def test_polling_takes_its_time_and_says_so(api: Api, tmp_path: Path) -> N
             delays.append(live.due - time.monotonic())
             hub.wake(live)
         await hurried(hub, live)
-        assert all(low < delay < 8 for low, delay in zip((1.9, 2.9, 4.4), delays, strict=True))
+        assert all(low < delay < 8 for low, delay in zip((1.2, 2.2, 3.7), delays, strict=True))
 
 
 def _polls(live: Live) -> bool:
@@ -210,7 +211,8 @@ async def test_a_stream_that_brings_nothing_more_ends_as_the_object_says(
     api: Api, tmp_path: Path
 ) -> None:
     silent = Leg(events=0, how="hang")
-    found, server = await asked(tmp_path, api, CUT, *[silent] * 9, polls=2)
+    quick = Timeouts(idle=0.4)
+    found, server = await asked(tmp_path, api, CUT, *[silent] * 9, timeouts=quick, polls=2)
     assert found.content == ("complete", server.text, server.thinking)
     assert (len(server.posts), len(server.polled), found.ways) == (1, 3, [Mended.FETCHED])
 
@@ -224,11 +226,9 @@ async def test_a_server_whose_streams_fail_is_asked_for_the_object(
     assert (len(server.posts), len(server.polled), found.ways) == (1, 2, [Mended.FETCHED])
 
 
-async def asked(folder: Path, api: Api, *legs: Leg, **knobs: object) -> tuple[Told, KeptServer]:
+async def asked(
+    folder: Path, api: Api, *legs: Leg, timeouts: Timeouts = PATIENT, **knobs: object
+) -> tuple[Told, KeptServer]:
     """An answer that takes these legs, and the server as it was at its end."""
     async with opened(folder) as hub, api.serve(legs=legs, **knobs) as server:
-        return await _quick(hub, api, server), server
-
-
-async def _quick(hub: Hub, api: Api, server: KeptServer) -> Told:
-    return await answered(hub, api.profile(server, timeouts=Timeouts(idle=0.2)))
+        return await answered(hub, api.profile(server, timeouts=timeouts)), server

@@ -81,7 +81,7 @@ async def test_an_event_that_breaks_off_is_asked_for_again(how: How, tmp_path: P
             middle = (ends[number - 1] + ends[number]) // 2
             legs = [Leg(bytes=middle, tail=b"\n\n", how=how)]
             async with ResponsesServer(PIECES, legs=legs) as server:
-                quick = RESPONSES.profile(server, timeouts=Timeouts(idle=0.2))
+                quick = RESPONSES.profile(server, timeouts=Timeouts(idle=0.5))
                 return await answered(hub, quick), server
 
         for number, (found, server) in await together(breaks, range(1, len(ends))):
@@ -257,7 +257,7 @@ async def test_a_failure_that_is_never_told_ends_as_a_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "POLL_FOR", 1.0)
-    quick = {"timeouts": Timeouts(idle=0.1)}
+    quick = {"timeouts": Timeouts(idle=0.3)}
     found, server = await asked(tmp_path, profile=quick, vllm=True, end="failed")
     assert found.content == ("cut", server.text, server.thinking)
     assert "still works on it" in found.note
