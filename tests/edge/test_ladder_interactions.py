@@ -172,8 +172,8 @@ async def test_an_event_that_comes_twice_at_once_counts_once(tmp_path: Path) -> 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="`cancelled`, unasked, is shown as `stopped`; whether Gemini ends a plain answer with our"
-    " connection is not documented",
+    reason="`cancelled`, unasked, is shown as `stopped`; whether Gemini ends a plain answer with"
+    " our connection is not documented",
 )
 async def test_what_the_server_cancels_because_we_were_cut_off_is_a_cut(tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
