@@ -26,7 +26,7 @@ from support.chat_servers import (
 )
 from support.fault_server import FaultServer
 from support.gemini_server import GeminiServer
-from support.hubs import ask, ended, opened, stored
+from support.hubs import ask, ended, opened, stored, until
 from support.ladder import together
 from support.media import png, sound
 from support.ollama_server import MODEL, Ollama
@@ -150,6 +150,30 @@ async def test_what_goes_on_can_be_cut_and_go_on_again_after_a_restart(
             assert (row.state, row.text) == ("complete", WHOLE)
             assert len(await hub.journal.attempts(third.message_id)) == 3
     assert len(server.prompts) == 3
+
+
+@ALL
+async def test_what_a_program_left_in_mid_stream_is_a_cut_that_goes_on(
+    kind: Kind, tmp_path: Path
+) -> None:
+    events = made(kind).needed - 3
+    server = made(kind, Cut(events=events, how="hang"))
+    async with FaultServer(server) as faults:
+        profile = asked(server, faults)
+        async with opened(tmp_path, profile) as hub:
+            live = await ask(hub, profile)
+            await until(live, lambda live: live.fold.reply.answer == server.after(events)[0])
+        async with opened(tmp_path, profile) as hub:
+            (old,) = await hub.take_up()
+            row = await stored(hub, await ended(old))
+            assert (row.state, row.note, row.text) == (
+                "cut",
+                "ssechat ended",
+                live.fold.reply.answer,
+            )
+            assert len(server.prompts) == 1
+            new = await ended(await hub.resume(old.stream_id, by_request=True))
+            assert (await stored(hub, new)).text == WHOLE
 
 
 # The next turn.

@@ -26,6 +26,7 @@ class Run(NamedTuple):
     told: Told
     rung: Rung
     requests: list[Request]
+    stream_id: str
 
 
 def asked(base_url: str, *, timeouts: Timeouts | None = None, **options: Any) -> Profile:
@@ -40,7 +41,7 @@ async def answer(hub: Hub, handler: Handler, *cuts: int, **asking: Any) -> Run:
     ):
         base_url = proxy.base_url if cuts else server.base_url
         live = await hurried(hub, await ask(hub, asked(base_url, **asking)))
-        return Run(await told(hub, live), live.rung, server.requests)
+        return Run(await told(hub, live), live.rung, server.requests, live.stream_id)
 
 
 async def body_of(hub: Hub, handler: Handler, **asking: Any) -> bytes:
