@@ -96,6 +96,22 @@ def test_a_gap_is_marked_where_it_is() -> None:
     assert (seam.offset, seam.missing) == (2, "e2 … e5")
 
 
+GAP = mark(MarkName.GAP, 1.0, 1.0, **{"from": "", "to": "e2"})
+
+
+def test_a_gap_before_the_first_word_is_marked_in_front_of_it() -> None:
+    made = fold(GAP, words("hm", key="reasoning_content"), words("b"))
+    thinking, text = made.reply.parts
+    assert [(seam.offset, seam.missing) for seam in thinking.seams] == [(0, " … e2")]
+    assert text.seams == []
+
+
+def test_an_answer_of_which_only_the_gap_came_shows_it() -> None:
+    made = fold(GAP, end(), DONE)
+    (part,) = made.reply.parts
+    assert (part.text, part.ended, [seam.missing for seam in part.seams]) == ("", 0.0, [" … e2"])
+
+
 @pytest.mark.parametrize("data", ["", "{", "[]", "7", '{"checked": "many"}', '{"why": {}}', "\x1b"])
 @pytest.mark.parametrize("name", [name for name in MarkName if name is not MarkName.EOF])
 def test_a_mark_with_a_strange_note_is_harmless(name: MarkName, data: str) -> None:

@@ -28,7 +28,7 @@ from ssechat.core.resume import (
     take_up,
 )
 from ssechat.core.resume.limits import (
-    MAX_FLOOR,
+    MAX_ASKED,
     MAX_TRIES,
     PATIENCE,
     POLL_CAP,
@@ -190,6 +190,21 @@ def test_an_answer_that_ended_because_we_left_was_cut_and_not_stopped() -> None:
     assert settled(actions)[0] is EndState.STOPPED
 
 
+@pytest.mark.parametrize(
+    ("rung", "stopping", "end"),
+    [
+        (Rung.FETCH, False, EndState.CUT),
+        (Rung.FETCH, True, EndState.STOPPED),
+        (Rung.EXACT, False, EndState.STOPPED),
+    ],
+)
+def test_nor_is_it_where_the_process_dies_before_it_has_written_that(
+    rung: Rung, stopping: bool, end: EndState
+) -> None:
+    _, actions = take_up(rung=rung, stopping=stopping, verdict=Verdict(EndState.STOPPED))
+    assert settled(actions)[0] is end
+
+
 # What else the server may say
 
 
@@ -226,6 +241,6 @@ def test_an_answer_in_between_begins_the_count_anew() -> None:
 
 
 def test_a_time_that_the_server_names_is_waited_for_up_to_a_bound() -> None:
-    for asked, floor in ((7.0, 7.0), (1e9, MAX_FLOOR), (None, 0.0)):
+    for asked, floor in ((7.0, 7.0), (1e9, MAX_ASKED), (None, 0.0)):
         _, actions = run(polling(), Refused("busy", 429, asked))
         assert floor_of(actions) == floor

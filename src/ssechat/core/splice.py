@@ -1,10 +1,10 @@
 """The splice: which events of a resumed stream are new.
 
 Delivery is at least once. A server may send again what we hold: from the event after the cursor,
-from the cursor itself, from any earlier event, or from the start; and it may give an id to some
-events only. So nothing is dropped because of its id alone: every event that claims to be known is
-compared (type and data) with what the journal holds at that place, and the first one that differs
-ends the splice.
+from the cursor itself, from any earlier event with an id, or from the start; and it may give an id
+to some events only. So nothing is dropped because of its id alone: every event that claims to be
+known is compared (type and data) with what the journal holds at that place, and the first one that
+differs ends the splice.
 
 Where ids are ordered (numbers, byte offsets, those of our own relay) a comparison is enough, and
 where they also have no gaps a jump shows that events are missing; but only while every event has
