@@ -146,7 +146,7 @@ def test_what_is_no_base64_is_no_image(result: Any) -> None:
 def test_audio_is_appended_and_its_transcript_is_the_text() -> None:
     piece = sent("audio.delta", delta=PNG)
     spoken = sent("audio.transcript.delta", delta="Hi")
-    sound = Media(MediaKind.AUDIO, "0", b"pixels")
+    sound = Media(MediaKind.AUDIO, "0", b"pixels", "audio/pcm")
     assert told(piece, spoken, piece) == [sound, Text("Hi"), sound]
 
 

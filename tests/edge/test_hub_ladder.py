@@ -11,6 +11,7 @@ import pytest
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.frames import FrameKind
 from ssechat.core.resume import Rung, State
+from ssechat.core.resume.limits import LINGER
 from ssechat.hub import Hub, Live
 from ssechat.hub.slots import AT_ONCE
 from support.fault_server import FaultServer, Request, Wire, in_turn
@@ -91,6 +92,54 @@ async def test_with_exact_a_stream_that_could_only_be_replayed_is_a_cut(tmp_path
         live = await ended(await ask(hub, profile(server.base_url, resume="exact")))
         assert (await stored(hub, live)).state == "cut"
         assert len(server.requests) == 1
+
+
+async def test_what_may_not_be_replayed_is_continued_when_the_user_asks(tmp_path: Path) -> None:
+    async def handler(request: Request, wire: Wire) -> None:
+        if request.method == "GET":
+            await models(request, wire)
+            return
+        await wire.open_stream(HERE)
+        await say(wire, FIRST if len(server.requests) == 1 else " into the sea.", ids="")
+        if len(server.requests) == 1:
+            wire.cut()
+        else:
+            await finish(wire)
+
+    async with FaultServer(handler) as server:
+        asked = profile(server.base_url, resume="exact")
+        async with opened(tmp_path, asked) as hub:
+            old = await ended(await ask(hub, asked))
+            new = await ended(await hub.resume(old.stream_id, by_request=True))
+            assert (await stored(hub, new)).text == f"{FIRST} into the sea."
+            assert (await stored(hub, old)).note == "the connection was cut"
+
+
+async def test_a_reason_to_finish_in_every_chunk_ends_nothing(tmp_path: Path) -> None:
+    """Some models at some gateways do that; the answer goes on for longer than the linger."""
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        for number in range(5):
+            choice = {"index": 0, "delta": {"content": f"{number} "}, "finish_reason": "stop"}
+            await wire.event(json.dumps({"choices": [choice]}))
+            await asyncio.sleep(LINGER / 3)
+        await wire.hang()
+
+    async with FaultServer(handler) as server, opened(tmp_path) as hub:
+        live = await ended(await ask(hub, profile(server.base_url)))
+        row = await stored(hub, live)
+        assert (row.state, row.text) == ("complete", "0 1 2 3 4 ")
+
+
+async def test_what_has_ended_is_let_go_once_nobody_looks(tmp_path: Path) -> None:
+    async with FaultServer(whole) as server, opened(tmp_path) as hub:
+        first = await ended(await ask(hub, profile(server.base_url)))
+        watched = await ended(await ask(hub, profile(server.base_url)))
+        watched.watch(lambda live: None)
+        await ended(await ask(hub, profile(server.base_url)))
+        assert hub.live(first.message_id) is None
+        assert hub.live(watched.message_id) is watched
 
 
 # Storms.

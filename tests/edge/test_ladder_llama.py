@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.resume import Rung
 from ssechat.core.schemes import CONVERSATION_HEADER
 from ssechat.core.sse import SseDecoder
 from ssechat.hub import Hub, Live
@@ -167,8 +168,8 @@ async def test_what_is_replayed_goes_over_into_what_is_live(tmp_path: Path) -> N
     ):
         live = await until(await ask(hub, at(proxy.base_url)), said("".join(PIECES[:3])))
         assert live.rung == "exact"
-        assert proxy.cut() == 1
-        await server.received(2)
+        assert proxy.cut() >= 1
+        await server.received(3)  # the second one looked the stream up
         (generation,) = server.generations
         assert server.offsets == [len(generation.body)]
         server.go()
@@ -194,20 +195,24 @@ async def test_a_server_without_the_api_is_cut_and_goes_on_by_a_prefill(tmp_path
         opened(tmp_path, at(proxy.base_url)) as hub,
     ):
         old = await until(await ask(hub, at(proxy.base_url)), said("".join(PIECES[:3])))
+        await until(old, lambda live: not live.kept)
         proxy.cut()
         await ended(old)
         row = await stored(hub, old)
-        assert (row.state, row.text) == ("expired", "".join(PIECES[:3]))
+        assert (row.state, row.text) == ("cut", "".join(PIECES[:3]))
         server.go()
         await goes_on(hub, old, server)
         assert server.generations[0].ended == "disconnected"
 
 
-@pytest.mark.xfail(strict=True, reason="it has the same `Server` header, and is believed by that")
 async def test_a_server_of_before_the_api_promises_nothing(tmp_path: Path) -> None:
+    """It has the same `Server` header, so it is asked."""
     async with LlamaServer(PIECES, hold=4, keeps=False) as server, opened(tmp_path) as hub:
         live = await until(await ask(hub, at(server.base_url)), said("".join(PIECES[:3])))
-        assert not live.kept
+        await until(live, lambda live: not live.kept)
+        assert (live.rung, hub.detach(live)) == (Rung.CONTINUE, False)
+        row = await hub.journal.stream(live.stream_id)
+        assert not row.handle.known
 
 
 # The user's verbs.
@@ -255,7 +260,7 @@ async def test_a_detached_answer_goes_on_there_and_can_be_taken_up(tmp_path: Pat
             assert (await stored(hub, await ended(live))).state == "cut"
             server.go()
             whole(await left(hub, await ended(await hub.resume(live.stream_id))), server)
-            assert [request.method for request in server.requests] == ["POST", "GET"]
+            assert (len(server.posts), len(server.offsets)) == (1, 1)
 
 
 # Other processes.

@@ -151,6 +151,18 @@ async def test_an_answer_that_is_whole_is_not_asked_for_again(tmp_path: Path) ->
         assert len(server.requests) == 1
 
 
+async def test_one_that_is_named_goes_on_alone(tmp_path: Path) -> None:
+    async with FaultServer(answers(HERE)) as server:
+        for _ in range(2):
+            await left_over(tmp_path, server)
+        last, first = await rows(tmp_path)
+        done = await run(tmp_path, "resume", first.id)
+        assert done == (0, "c d\n", "")
+        assert (await run(tmp_path, "resume", "--all")).out == "c d\n"
+        assert {row.state for row in await rows(tmp_path)} == {"complete"}
+        assert last.id != first.id
+
+
 async def test_two_that_resume_at_once_share_the_streams(tmp_path: Path) -> None:
     async with FaultServer(answers(HERE)) as server:
         for _ in range(3):

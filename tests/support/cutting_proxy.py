@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 HOST = "127.0.0.1"
+ASIDE = "/v1/streams/lookup"
+"""What llama.cpp is asked beside a stream: it is not remembered."""
 _ID = re.compile(rb"^id: ?(.*)$", re.MULTILINE)
 
 
@@ -88,7 +90,8 @@ class CuttingProxy:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         method, path, _ = line.split(" ", 2)
         exchange = Exchange(method, path, headers)
-        self.exchanges.append(exchange)
+        if not path.endswith(ASIDE):
+            self.exchanges.append(exchange)
         up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         try:
             up_writer.write(head + body)

@@ -27,6 +27,7 @@ NOT_FOUND = "File Not Found"
 OFFSET_LOST = "Stream offset lost, please restart"
 NO_PREFILL = "Assistant response prefill is incompatible with enable_thinking."
 STREAM = "/v1/stream"
+LOOKUP = "/v1/streams/lookup"
 _HEADERS = {"Server": "llama.cpp", "X-Accel-Buffering": "no"}
 
 
@@ -100,7 +101,7 @@ class LlamaServer(FaultServer):
     @property
     def posts(self) -> list[Request]:
         """The requests for an answer."""
-        return [one for one in self.requests if one.method == "POST"]
+        return [one for one in self.requests if one.method == "POST" and one.target != LOOKUP]
 
     @property
     def offsets(self) -> list[int]:
@@ -136,6 +137,8 @@ class LlamaServer(FaultServer):
         match request.method:
             case "POST" if path in ANSWERS:
                 await self._generate(request, path, wire)
+            case "POST" if path == LOOKUP and self.keeps:
+                await self._look_up(request, wire)
             case "GET" if path == STREAM and self.keeps:
                 await self._replay(_query(request), wire)
             case "DELETE" if path == STREAM and self.keeps:
@@ -206,6 +209,15 @@ class LlamaServer(FaultServer):
                 if wire.peer_closed.is_set():
                     return
         await wire.end()
+
+    async def _look_up(self, request: Request, wire: Wire) -> None:
+        asked = request.json()["conversation_ids"]
+        found = [self._kept[name] for name in asked if name in self._kept]
+        rows = [
+            {"conversation_id": one.name, "is_done": bool(one.ended), "total_bytes": len(one.body)}
+            for one in found
+        ]
+        await wire.reply(200, json.dumps(rows), {"Content-Type": "application/json", **_HEADERS})
 
     async def _replay(self, query: dict[str, str], wire: Wire) -> None:
         generation, offset = self._kept.get(query["conv_id"]), int(query["from"])

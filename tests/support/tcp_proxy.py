@@ -19,6 +19,8 @@ from typing import Self
 
 HOST = "127.0.0.1"
 _REQUEST = re.compile(rb"((?:GET|POST|DELETE) \S+) HTTP/1\.1\r\n")
+ASIDE = "/v1/streams/lookup"
+"""What llama.cpp is asked beside a stream: it is neither remembered nor cut."""
 
 
 def at_random(dice: random.Random, times: int, most: int) -> Iterator[int]:
@@ -119,7 +121,8 @@ class TcpProxy:
 
     async def _asking(self, reader: asyncio.StreamReader, pair: _Pair) -> None:
         while data := await reader.read(65536):
-            if found := _REQUEST.match(data):
+            found = _REQUEST.match(data)
+            if found and not found[1].decode().endswith(ASIDE):
                 self.requests.append(found[1].decode())
                 pair.left = next(self._cuts, None)
             pair.server.write(data)

@@ -49,15 +49,18 @@ Request = Callable[[Handle], Call]
 
 class Scheme(msgspec.Struct, frozen=True):
     """`rung` is without any cursor, `with_cursor` once one is known. `resume(handle, cursor)`
-    continues after the cursor ("" from the start); `poll` asks for the final object, `cancel` ends
-    the generation; None where there is no such request. `in_header`: the cursor goes into
-    `Last-Event-ID`. `outlives`: the generation goes on without our connection."""
+    continues after the cursor ("" from the start), `poll` asks for the final object, `cancel` ends
+    the generation, `lookup` asks whether the server keeps it; None where there is no such request.
+    `in_header`: the cursor goes into `Last-Event-ID`. `outlives`: the generation goes on without
+    our connection.
+    """
 
     rung: Rung
     with_cursor: Rung
     resume: Callable[[Handle, str], Call] | None = None
     poll: Request | None = None
     cancel: Request | None = None
+    lookup: Request | None = None
     ordering: Ordering = Ordering.OPAQUE
     in_header: bool = False
     outlives: bool = True
@@ -146,6 +149,11 @@ def _llama(handle: Handle) -> str:
     return f"{handle.path}?conv_id={_quoted(handle.id)}"
 
 
+def _lookup_llama(handle: Handle) -> Call:
+    body = msgspec.json.encode({"conversation_ids": [handle.id]})
+    return Call("POST", f"{handle.path}s/lookup", dict(_JSON), body)
+
+
 SCHEMES = {
     "location": Scheme(
         Rung.REPLAY, Rung.EXACT, lambda handle, _: _get(handle.path), in_header=True
@@ -191,6 +199,7 @@ SCHEMES = {
         Rung.EXACT,
         lambda handle, cursor: _get(f"{_llama(handle)}&from={_quoted(cursor) or 0}"),
         cancel=lambda handle: Call("DELETE", _llama(handle), {}),
+        lookup=_lookup_llama,
         ordering=Ordering.OFFSET,
     ),
 }

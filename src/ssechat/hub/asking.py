@@ -20,6 +20,9 @@ _NOTHING_LEFT = (404, 405, 409, 410, 501)
 """Nothing is left to stop, or closing the connection was all that it needed."""
 
 
+_NO_SUCH_THING = (404, 405, 501)
+
+
 async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
     """Why the server did not agree to stop; "" if it did."""
     call = out.cancel(live)
@@ -43,6 +46,17 @@ async def stop_if_llama(clients: Clients, out: Outgoing, live: Live) -> None:
             await ask_to_stop(clients, out, live)
     except Problem:
         pass  # closing the connection was all that could be done
+
+
+async def keeps_streams(clients: Clients, out: Outgoing, live: Live) -> bool | None:
+    """Whether the server knows what a kept stream is; None if it does not say."""
+    call = out.lookup(live)
+    assert call is not None, "only what can be looked up is"
+    try:
+        answer = await fetch(clients, out.target, call)
+    except Problem:
+        return None
+    return answer.status == 200 or (None if answer.status not in _NO_SUCH_THING else False)
 
 
 async def ask_for_object(clients: Clients, out: Outgoing, live: Live) -> str | Happening:

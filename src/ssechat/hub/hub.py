@@ -35,6 +35,7 @@ from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import findable, humbled, prompt
 from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route, route
+from ssechat.hub.shelf import let_go
 from ssechat.hub.slots import ResumeSlots
 from ssechat.hub.subscription import subscribe
 from ssechat.journal import (
@@ -291,9 +292,7 @@ class Hub:
             named=bool(row.codec.SCHEME),
         )
         live.handle, live.continues = row.handle, continues(row)
-        for old in self._lives.values():
-            if old.ended.is_set() and old.unsaved is None:
-                old.fold.reply.forget_media()  # the journal has it
+        let_go(self._lives, self._pumps)
         self._lives[row.id] = live
         return live
 

@@ -133,6 +133,10 @@ class Live:
         for watcher in tuple(self._watchers):
             watcher(self)
 
+    @property
+    def watched(self) -> bool:
+        return bool(self._watchers)
+
     async def change(self, version: int) -> None:
         """Return once the stream has moved on from `version`."""
         while self.version == version:

@@ -100,6 +100,12 @@ class Outgoing(msgspec.Struct, frozen=True):
         """Whether its server, which has not shown what it is, may go on with it under our name."""
         return live.handle == Handle() and CONVERSATION_HEADER in self.call.headers
 
+    def lookup(self, live: Live) -> Call | None:
+        """How the server is asked whether it keeps the stream at all, where its name alone says so
+        too early."""
+        scheme = SCHEMES.get(live.handle.scheme)
+        return scheme.lookup(live.handle) if scheme and scheme.lookup else None
+
     def poll(self, live: Live) -> Call | None:
         """How the final object is asked for."""
         scheme = SCHEMES.get(live.handle.scheme)

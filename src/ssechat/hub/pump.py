@@ -9,12 +9,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ssechat.core.conversation import BY_MESSAGE
-from ssechat.core.deltas import EndState
-from ssechat.core.errors import JournalProblem
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, MarkName
 from ssechat.core.resume import (
-    KEPT,
     RECEIVING,
     STREAMS,
     Action,
@@ -31,30 +28,28 @@ from ssechat.core.resume import (
     Poll,
     Polled,
     Quiet,
-    Rung,
     Settle,
     State,
     Step,
     Wait,
+    Withdrawn,
     Woken,
     step,
 )
 from ssechat.core.schemes import NOTHING
-from ssechat.hub.asking import ask_for_object, ask_to_stop, stop_if_llama
+from ssechat.hub.asking import ask_for_object, ask_to_stop, keeps_streams, stop_if_llama
+from ssechat.hub.keeper import Keeper
 from ssechat.hub.live import Live
-from ssechat.hub.outcome import outcome
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import Reader
 from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
-from ssechat.journal import Journal, LeaseLost
+from ssechat.journal import Journal
 from ssechat.link import Clients, Connection
 from ssechat.link.watchdog import is_payload
 
-_RETRY = 1.0  # s
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
-_STOP_TIME = 0.5  # s that a stop waits to be written down before it is asked for
 
 
 class Pump:
@@ -77,29 +72,33 @@ class Pump:
     ) -> None:
         self.live = live
         self.out = out
-        self._journal = journal
         self._clients = clients
         self._fork = fork
         self._dispossessed = dispossessed
         self._ours = True
-        self._closing = asyncio.Event()
         self._slots = slots.of(out.target.where)
-        self._handle_saved = live.handle if live.handle.known else None
+        self._confirmed = slots.confirmed
         self._recorder = Recorder(
             journal,
             live.stream_id,
             cursor=live.cursor,
             saved_seq=live.seq,
             recorded=self._recorded,
-            trouble=self._trouble,
+            trouble=lambda problem: self._keeper.trouble(problem),
             dispossessed=self._dispossess,
         )
+        self._keeper = Keeper(live, journal, self._recorder, self._dispossess)
         self._connection: Connection | None = None
         self._reader: Reader | None = None
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._refetched: set[str] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._tasks
 
     @property
     def saved_seq(self) -> int:
@@ -145,7 +144,7 @@ class Pump:
     async def close(self) -> None:
         """Let go of the stream without ending it. What has arrived is saved."""
         self._drop()
-        self._closing.set()
+        self._keeper.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSE_TIME)
         for task in tuple(self._tasks):
@@ -178,7 +177,7 @@ class Pump:
             case Linger(seconds):
                 self._arm(seconds)
                 if self.live.stopping:
-                    self._spawn(self._note_stopping())
+                    self._spawn(self._keeper.stopping())
             case Close():
                 self._drop()
             case AskStop():
@@ -245,26 +244,24 @@ class Pump:
         self._connection = connection
         if not live.handle.known:
             live.handle = self.out.promised(connection)
-        if self._handle_saved != live.handle:
-            self._spawn(self._save_handle())
+            if self.out.lookup(live) is not None:
+                self._spawn(self._confirm())
+        if self._keeper.behind:
+            self._spawn(self._keeper.handle())
 
-    async def _save_handle(self) -> None:
-        """Write down how one gets back to the stream, or that one cannot; try until the journal
-        takes it."""
-        while not await self._written(self._update_handle()):
-            if await self._closes():
-                return
-
-    async def _update_handle(self) -> None:
-        live, handle = self.live, self.live.handle
-        await self._journal.update_stream(
-            live.stream_id,
-            scheme=handle.scheme,
-            resume_path=handle.path,
-            remote_id=handle.id,
-            rung=live.shown,
-        )
-        self._handle_saved = handle
+    async def _confirm(self) -> None:
+        """A llama.cpp server may be too old to keep streams: then there is no way back."""
+        where = self.out.target.where
+        if where in self._confirmed:
+            return
+        found = await keeps_streams(self._clients, self.out, self.live)
+        if found:
+            self._confirmed.add(where)
+        elif found is not None:
+            self.live.handle = NOTHING
+            self._spawn(self._keeper.handle())
+            self.tell(Withdrawn())
+            self.live.changed()
 
     def _recorded(self, frames: list[Frame]) -> None:
         """Frames were committed: fold them, then tell the machine what they are."""
@@ -294,32 +291,7 @@ class Pump:
         live = self.live
         if live.handle.scheme in ("", "nothing", "again") and (found := self.out.kept(live)).known:
             live.handle = found
-            self._spawn(self._save_handle())
-
-    async def _closes(self) -> bool:
-        """Wait before the next try to write; whether there is to be none."""
-        try:
-            await asyncio.wait_for(self._closing.wait(), _RETRY)
-        except TimeoutError:
-            return False
-        return True
-
-    async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
-        """Whether there is no need to try this again."""
-        try:
-            await writing
-        except LeaseLost:
-            self._dispossess()
-        except JournalProblem as problem:
-            self._trouble(problem)
-            return False
-        if self.live.unsaved is not None and not self._recorder.unsaved:
-            self._trouble(None)
-        return True
-
-    def _trouble(self, problem: JournalProblem | None) -> None:
-        self.live.unsaved = problem
-        self.live.changed()
+            self._spawn(self._keeper.handle())
 
     def _dispossess(self) -> None:
         if self._ours:
@@ -330,7 +302,7 @@ class Pump:
     async def _ask_stop(self) -> None:
         """Write down that we stop, drop the connection, and ask the server, if it can be asked."""
         live, out = self.live, self.out
-        await self._write_stopping()
+        await self._keeper.stopping()
         closed = self._reader is not None
         self._drop()
         if out.may_be_llama(live):
@@ -349,14 +321,6 @@ class Pump:
             await self._take_object(await ask_for_object(self._clients, out, live))
         self.tell(Confirmed(why))
 
-    async def _write_stopping(self) -> None:
-        """A locked journal does not hold up a stop."""
-        writing = self._spawn(self._note_stopping())
-        await asyncio.wait({writing}, timeout=_STOP_TIME)
-
-    async def _note_stopping(self) -> None:
-        await self._written(self._journal.update_stream(self.live.stream_id, state="stopping"))
-
     async def _poll(self) -> None:
         async with self._slots:
             found = await ask_for_object(self._clients, self.out, self.live)
@@ -370,26 +334,7 @@ class Pump:
             await self._recorder.idle()
 
     async def _settle(self, settle: Settle) -> None:
-        """Write the end, once all that arrived is folded; try until the journal takes it."""
-        await self._recorder.idle()
-        live = self.live
-        live.close(settle)
-        if live.machine.rung is Rung.NONE and live.shown in KEPT and settle.end is EndState.CUT:
-            live.handle = NOTHING
-        while not (await self._recorder.saved() and await self._written(self._write_end(settle))):
-            if await self._closes():
-                return
-        if not self._ours:
-            return
-        live.ended.set()
-        live.changed()
-        try:
-            await self._journal.pack(live.stream_id)
-        except JournalProblem:
-            pass  # the frames stay as they are; nothing depends on it
-
-    async def _write_end(self, settle: Settle) -> None:
-        """The end and, if that is still to be done, how one gets back to the stream."""
-        if self._handle_saved != self.live.handle:
-            await self._update_handle()
-        await self._journal.settle(self.live.stream_id, outcome(self.live, settle))
+        if await self._keeper.end(settle) and self._ours:
+            self.live.ended.set()
+            self.live.changed()
+            await self._keeper.pack()

@@ -8,10 +8,14 @@ AT_ONCE = 4
 
 
 class ResumeSlots:
-    """One semaphore for each origin. Who holds a slot gives it back once its stream is open."""
+    """One semaphore for each origin. Who holds a slot gives it back once its stream is open.
+
+    `confirmed` are the origins that have shown that they keep streams, where that had to be asked.
+    """
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
+        self.confirmed: set[str] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
 
     def of(self, origin: str) -> asyncio.Semaphore:

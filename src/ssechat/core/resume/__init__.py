@@ -37,6 +37,7 @@ from ssechat.core.resume.words import (
     Stream,
     Unreached,
     Wait,
+    Withdrawn,
     Woken,
 )
 
@@ -76,6 +77,7 @@ __all__ = [
     "Stream",
     "Unreached",
     "Wait",
+    "Withdrawn",
     "Woken",
     "machine",
     "step",

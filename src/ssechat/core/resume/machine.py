@@ -76,6 +76,7 @@ from ssechat.core.resume.words import (
     Stopped,
     Stream,
     Unreached,
+    Withdrawn,
     Woken,
 )
 
@@ -277,6 +278,10 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     return interrupt(stream, what.why)
 
 
+def _withdrawn(stream: Stream, _: Withdrawn, now: float) -> Step:
+    return msgspec.structs.replace(no_way_back(stream), stoppable=False), []
+
+
 def _differed(stream: Stream, what: Differed, now: float) -> Step:
     """A server whose every answer is another one does not make attempts without end."""
     if stream.verdict is not None:
@@ -315,6 +320,7 @@ TABLE = _rows(
         (RECEIVING, Fired, finish),
         (RECEIVING, Differed, _differed),
         (RECEIVING, Gapped, gapped),
+        (RECEIVING, Withdrawn, _withdrawn),
         (RECEIVING, Woken, _probe),
         ((S.BACKOFF,), Fired, _fired),
         ((S.BACKOFF,), Woken, _fired),

@@ -115,8 +115,8 @@ class Unreached(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """An answer that is not a stream. `status` is None if it was refused for its content, or broke a
-    bound of ours in mid-stream."""
+    """An answer that is not a stream. `status` is None if it was refused for its content, or if it
+    broke a bound of ours in mid-stream."""
 
     why: str
     status: int | None = None
@@ -171,6 +171,10 @@ class Polled(msgspec.Struct, frozen=True):
     done: bool = False
 
 
+class Withdrawn(msgspec.Struct, frozen=True):
+    """The server turns out not to keep the stream, though its headers let one think so."""
+
+
 class Differed(msgspec.Struct, frozen=True):
     """The server sends another answer than the one we hold."""
 
@@ -210,6 +214,7 @@ Happening = (
     | Lost
     | Gapped
     | Polled
+    | Withdrawn
     | Differed
     | Fired
     | Woken
