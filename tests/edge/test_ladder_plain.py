@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from pathlib import Path
@@ -57,18 +58,20 @@ async def test_uncut_it_is_the_servers_text_and_thinking(kind: Kind, tmp_path: P
         assert len(found.told.events) == events_in(made(kind))
 
 
+@pytest.mark.parametrize("crlf", [False, True], ids=["lf", "crlf"])
 @ALL
-async def test_cut_around_the_end_of_every_event(kind: Kind, tmp_path: Path) -> None:
-    server = made(kind)
-    ends = server.ends
-    places = sorted({end + n for end in (0, *ends) for n in (-1, 0, 1)} & {*range(ends[-1] + 1)})
+async def test_cut_around_the_end_of_every_event(kind: Kind, crlf: bool, tmp_path: Path) -> None:
+    server = made(kind, crlf=crlf)
+    ends, near = server.ends, range(-3, 2) if crlf else range(-1, 2)
+    places = sorted({end + n for end in (0, *ends) for n in near} & {*range(ends[-1] + 1)})
+    early = crlf and kind is not Ollama  # of a blank line the CR is enough, of NDJSON it is not
     async with opened(tmp_path) as hub:
 
         async def cut(place: int) -> Run:
-            return await run(hub, made(kind, Cut(bytes=place)))
+            return await run(hub, made(kind, Cut(bytes=place), crlf=crlf))
 
         for place, found in await together(cut, places):
-            events = sum(end <= place for end in ends)
+            events = sum(end - early <= place for end in ends)
             is_as_far(found, server, events)
             assert len(found.told.events) == events_in(server, events)
 
@@ -238,6 +241,18 @@ async def test_what_is_no_stream_of_this_api_fails(kind: Kind, tmp_path: Path) -
                 assert (row.state, row.text) == ("failed", "")
                 assert words in row.note
                 assert len(faults.requests) == 1
+
+
+@ALL
+async def test_a_model_that_is_loaded_first_is_waited_for(kind: Kind, tmp_path: Path) -> None:
+    loading = asyncio.Event()
+    server = made(kind, loading=loading)
+    async with FaultServer(server) as faults, opened(tmp_path) as hub:
+        live = await ask(hub, asked(server, faults, timeouts=Timeouts(idle=0.2, silence=0.1)))
+        await until(live, lambda live: live.machine.state is State.WAITING)
+        asyncio.get_running_loop().call_later(0.5, loading.set)
+        found = await told(hub, await ended(live))
+    assert (found.content, found.note) == (("complete", *server.after(server.needed)), "")
 
 
 # Stop.

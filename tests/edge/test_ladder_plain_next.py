@@ -127,6 +127,25 @@ async def test_a_refused_prefill_is_asked_for_by_a_message(tmp_path: Path) -> No
     assert server.turns(server.prompts[2])[1:] == by("by a message", partial)
 
 
+@pytest.mark.parametrize("how", ["error", "stop"])
+@ALL
+async def test_a_failed_or_stopped_answer_goes_on_too(kind: Kind, how: str, tmp_path: Path) -> None:
+    events = made(kind).needed - 3
+    server = made(kind, Cut(events=events, how="error" if how == "error" else "hang"))
+    async with FaultServer(server) as faults:
+        profile = asked(server, faults)
+        async with opened(tmp_path, profile) as hub:
+            old = await ask(hub, profile)
+            await until(old, lambda live: live.fold.reply.answer == server.after(events)[0])
+            if how == "stop":
+                hub.stop(old)
+            await ended(old)
+            assert (await stored(hub, old)).state == ("failed" if how == "error" else "stopped")
+            new = await ended(await hub.resume(old.stream_id, by_request=True))
+            row = await stored(hub, new)
+            assert (row.state, row.text) == ("complete", WHOLE)
+
+
 @FORMS
 async def test_what_goes_on_can_be_cut_and_go_on_again_after_a_restart(
     kind: Kind, model: str, form: str, tmp_path: Path

@@ -72,7 +72,8 @@ class ChatServer:
     The first requests are refused as `busy` says. The n-th answer after these is broken off by
     `cuts[n]`; later ones pass whole. Asked to go on from a text of its own it does, and repeats the
     last `overlap` characters, unless it has not as many or that text begins its turn. `loading`
-    keeps an answer's headers back until it is set. `prompts` are the requests' bodies.
+    keeps an answer's headers back until it is set. `crlf`: how lines end. `prompts` are the
+    requests' bodies.
     """
 
     pieces: Sequence[str]
@@ -81,6 +82,7 @@ class ChatServer:
     busy: Sequence[Busy] = ()
     overlap: int = 0
     loading: asyncio.Event | None = None
+    crlf: bool = False
     prompts: list[Fields] = field(default_factory=list)
     answers: int = field(default=0, init=False)
 
@@ -126,7 +128,8 @@ class ChatServer:
     # What a test knows of it.
 
     def events(self, asked: Fields | None = None) -> list[str]:
-        return [event.wire for event in self.script(asked)]
+        wires = [event.wire for event in self.script(asked)]
+        return [wire.replace("\n", "\r\n") for wire in wires] if self.crlf else wires
 
     @property
     def ends(self) -> list[int]:
