@@ -8,6 +8,7 @@ from core.fixtures.chat import DONE, NAME, chunk, said, told
 from core.fixtures.streams import body, cuts, deltas, event, frames
 from ssechat.core.deltas import Citation, Delta, EndState, Media, MediaKind, Text, Verdict
 
+PCM = "audio/pcm"
 AUDIO, IMAGE = MediaKind.AUDIO, MediaKind.IMAGE
 PNG = "data:image/png;base64,iVBORw0K"
 STARTED = b"\x89PNG\r\n"
@@ -34,9 +35,9 @@ def test_the_pieces_of_audio_share_its_id_and_its_transcript_is_the_answer() -> 
     _, *spoken, _, last = read([body("openai_audio")])
     assert spoken == [
         Text("Hel"),
-        Media(AUDIO, "audio_6", b"\x00\x01\x02"),
+        Media(AUDIO, "audio_6", b"\x00\x01\x02", PCM),
         Text("lo"),
-        Media(AUDIO, "audio_6", b"\x03"),
+        Media(AUDIO, "audio_6", b"\x03", PCM),
     ]
     assert last == Verdict(EndState.COMPLETE)
 
@@ -53,7 +54,7 @@ def test_openrouters_image_and_citation() -> None:
 
 def test_audio_without_an_id_is_one_thing() -> None:
     pieces = told(chunk({"audio": {"data": "AA=="}}), chunk({"audio": {"data": "AQ=="}}))
-    assert pieces == [Media(AUDIO, "audio", b"\x00"), Media(AUDIO, "audio", b"\x01")]
+    assert pieces == [Media(AUDIO, "audio", b"\x00", PCM), Media(AUDIO, "audio", b"\x01", PCM)]
 
 
 def test_audio_in_a_whole_message_is_read() -> None:
@@ -61,7 +62,7 @@ def test_audio_in_a_whole_message_is_read() -> None:
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     assert told(event(json.dumps({"choices": [choice]})))[:2] == [
         Text("Hi"),
-        Media(AUDIO, "a", b"\x00"),
+        Media(AUDIO, "a", b"\x00", PCM),
     ]
 
 
