@@ -248,7 +248,7 @@ async def test_a_model_that_is_loaded_first_is_waited_for(kind: Kind, tmp_path: 
     loading = asyncio.Event()
     server = made(kind, loading=loading)
     async with FaultServer(server) as faults, opened(tmp_path) as hub:
-        live = await ask(hub, asked(server, faults, timeouts=Timeouts(idle=0.2, silence=0.1)))
+        live = await ask(hub, asked(server, faults, timeouts=Timeouts(idle=0.4, silence=0.4)))
         await until(live, lambda live: live.machine.state is State.WAITING)
         asyncio.get_running_loop().call_later(0.5, loading.set)
         found = await told(hub, await ended(live))
