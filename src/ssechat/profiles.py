@@ -14,7 +14,8 @@ Environment = Mapping[str, str]
 
 
 _DIALECTS = {"anthropic": "anthropic", "openai": "openai-responses"}
-"""Where a provider has an API that says or keeps more than Chat Completions does."""
+"""Where a provider's own API is used. (Google's stores what is said for weeks, and whoever wants
+to resume there says so in config.toml.)"""
 
 
 def _provider(name: str, variable: str, base_url: str, model: str) -> Profile:

@@ -24,11 +24,11 @@ GAP = 1.0
 """s between two calls at least; and from a change of the network, which comes in many steps."""
 
 
-class Handle(Protocol):
+class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
-Later = Callable[[float, Callable[[], None]], Handle]
+Later = Callable[[float, Callable[[], None]], Timer]
 
 
 class Watch:
@@ -53,7 +53,7 @@ class Watch:
         self._wall, self._mono = wall, mono
         self._clocks = Clocks(jump)
         self._why: set[str] = set()
-        self._call: Handle | None = None
+        self._call: Timer | None = None
         self._due = 0.0
         self._told = mono() - GAP
         self._closers: list[Callable[[], None]] = []

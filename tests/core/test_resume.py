@@ -122,7 +122,7 @@ def test_a_cut_is_resumed_where_the_server_can() -> None:
     assert actions == [Close(), Connect(resume=True)]
     stream, _ = run(stream, Opened(Rung.EXACT))
     assert stream.state is State.REPLAYING
-    assert run(stream, Arrived(0, known=3))[0].state is State.REPLAYING
+    assert run(stream, Arrived(0))[0].state is State.REPLAYING
     assert run(stream, Arrived(1))[0].state is State.STREAMING
 
 
@@ -141,7 +141,7 @@ def test_a_rung_that_shows_late_counts_and_is_not_lost_again() -> None:
 def test_tries_reset_only_when_a_new_frame_was_committed() -> None:
     stream, _ = run(streaming(), CUT, Fired(), Opened(), CUT)
     assert stream.tries == 2
-    stream, _ = run(stream, Fired(), Opened(), Arrived(0, known=2))
+    stream, _ = run(stream, Fired(), Opened(), Arrived(0))
     assert stream.tries == 2
     stream, _ = run(stream, Arrived(1))
     assert (stream.tries, stream.since) == (0, None)
@@ -246,7 +246,7 @@ def test_a_refused_cursor_is_followed_once_by_a_replay_from_the_start() -> None:
 
 def test_a_replay_from_the_start_that_breaks_off_begins_there_again_until_it_brings_news() -> None:
     resuming, _ = run(streaming(), CUT, Fired())
-    replaying, _ = run(resuming, Refused("bad cursor", 400), Fired(), Opened(), Arrived(0, known=1))
+    replaying, _ = run(resuming, Refused("bad cursor", 400), Fired(), Opened(), Arrived(0))
     assert run(replaying, CUT, Fired())[1] == [Close(), Connect(resume=True, from_start=True)]
     assert run(replaying, Arrived(1), CUT, Fired())[1] == [Close(), Connect(resume=True)]
 

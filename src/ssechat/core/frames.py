@@ -6,10 +6,13 @@ from enum import StrEnum
 
 import msgspec
 
+PING = "ping"
+"""The name of events that are signs of life and nothing else, as Anthropic's are."""
+
 
 class FrameKind(StrEnum):
     EVENT = "event"
-    """A dispatched server-sent event."""
+    """A dispatched server-sent event, or a line of NDJSON."""
     COMMENT = "comment"
     """A comment line: no meaning, but a sign of life."""
     CURSOR = "cursor"
@@ -23,12 +26,10 @@ class MarkName(StrEnum):
 
     SENT = "sent"
     """The request left; `mono` is the zero of TTFB."""
-    OPEN = "open"
-    """Response headers came. `{"status": int, "rung": str}`"""
     LOST = "lost"
     """The connection ended early. `{"why": str}`"""
     RESUMED = "resumed"
-    """The stream goes on. `{"after": seconds, "checked": known events verified}`"""
+    """The stream goes on. `{"checked": known events verified}`"""
     GAP = "gap"
     """Ordered ids skip some events that could not be fetched. `{"from": id, "to": id}`"""
     FETCHED = "fetched"
@@ -44,7 +45,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     """One event, comment or mark, as it is journalled.
 
     `id` is the last event id in force when the event was dispatched ("" if none); `own_id` says
-    that the event's own block carried the `id:` line. `end` is the offset in the response body,
+    that the event's own block carried the `id:` line, or that its API or its place in the body
+    names it. `retry` is in milliseconds. `end` is the offset in the response body,
     in bytes, just after the frame. `wall` is seconds since the epoch, `mono` seconds on the
     monotonic clock, both of arrival; `began` is when its block's first byte arrived, on `mono`.
     """
@@ -59,3 +61,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     wall: float = 0.0
     mono: float = 0.0
     began: float = 0.0
+
+
+def is_payload(frame: Frame) -> bool:
+    """Whether the frame says more than that the connection lives."""
+    return frame.kind is FrameKind.EVENT and frame.event != PING

@@ -16,13 +16,15 @@ from ssechat.core.splice import History
 
 
 class Live:
-    """One stream of this process. Only its pump (or follower) changes it; everybody may look.
+    """One stream of this process. The hub, its pump or follower change it; everybody may look.
 
-    `cursor` is the last committed event id, `seq` the number of the last frame folded,
-    which is `latest`. `handle` is how to get back to it at its server; `policy` is the profile's
-    `resume`; `continues`: the API has a form for a new request that goes on from a partial answer.
-    `due` is when the machine tries again (monotonic), if
-    it waits. `unsaved` is why the journal cannot be written at present, if it cannot.
+    `machine` is the resume machine's state. `cursor` is the last committed event id, number or byte
+    offset, `seq` the number of the last frame folded, which is `latest`. `handle` is how to get
+    back to it at its server; `policy` is the profile's `resume`; `continues`: the API has a form
+    for a new request that goes on from a partial answer. `due` is when the machine tries again
+    (monotonic), if it waits. `outcome` is how it ended, before that is written; `ended` is set
+    after. `unsaved` is why the journal cannot be written at present, `problem` what went wrong
+    last. `followed`: another process reads it. `version` rises with every change.
     """
 
     def __init__(

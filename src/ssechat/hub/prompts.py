@@ -59,7 +59,7 @@ def _turn(row: MessageRow, live: Live | None, api: str) -> Turn:
 
 def findable(call: Call, profile: Profile) -> Call:
     """The request under a name of its own, by which a llama.cpp server keeps its stream. Others
-    ignore the header; it says nothing, and hosted providers are not sent it at all."""
+    ignore the header; it says nothing, and the providers that we know are not sent it at all."""
     if profile.relay or profile.dialect not in _MAY_BE_LLAMA or profile.base_url in _PUBLIC:
         return call
     name = {CONVERSATION_HEADER: secrets.token_hex(16)}

@@ -10,7 +10,7 @@ from typing import Any
 
 from ssechat.core.conversation import BY_MESSAGE
 from ssechat.core.fold import mark
-from ssechat.core.frames import Frame, MarkName
+from ssechat.core.frames import Frame, MarkName, is_payload
 from ssechat.core.resume import (
     RECEIVING,
     STREAMS,
@@ -46,7 +46,6 @@ from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.journal import Journal
 from ssechat.link import Clients, Connection
-from ssechat.link.watchdog import is_payload
 
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s

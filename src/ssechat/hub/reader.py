@@ -121,9 +121,9 @@ class Reader:
         except Problem as problem:
             live.problem = problem
             return Unreached(problem.title, futile=True)
-        if getattr(dialect, "ENDS_AT_EOF", False) and not self.over:
+        if dialect.ENDS_AT_EOF and not self.over:
             self._note(MarkName.EOF)
-        return Lost(getattr(dialect, "CUT_NOTE", "") or _NO_END)
+        return Lost(dialect.CUT_NOTE or _NO_END)
 
     def _sent(self) -> None:
         if self._live.machine.state is State.SUBMITTING:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ssechat.core.errors import LinkProblem
-from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.frames import PING, Frame, FrameKind, is_payload
 
-PING = "ping"
 _LEAST = 0.01  # s between two looks
 
 
@@ -82,11 +81,6 @@ class Watchdog:
             self._bark(LinkProblem(f"no payload for {self._idle:g} s", kind="silence"))
         else:
             self._arm()
-
-
-def is_payload(frame: Frame) -> bool:
-    """Whether something of the answer came, not only a sign of life."""
-    return frame.kind is FrameKind.EVENT and frame.event != PING
 
 
 def _is_keepalive(frame: Frame) -> bool:

@@ -44,6 +44,10 @@ class Dialect(Protocol):
     """GET this, relative to the base URL, for the list of models; "" if there is none."""
     FRAMING: Framing
     """How a body is cut into frames."""
+    ENDS_AT_EOF: bool
+    """Whether a body that ends cleanly is a complete answer, as its user says."""
+    CUT_NOTE: str
+    """What to say of a body that ends cleanly without an end mark, if there is more to say."""
     SCHEME: str
     """How this API itself continues what it keeps (a name in `core.schemes`), or ""."""
 

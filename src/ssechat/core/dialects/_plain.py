@@ -15,6 +15,8 @@ class Framing(StrEnum):
     """One JSON value a line (`application/x-ndjson`): each is an event."""
 
 
+CUT_NOTE = ""
+ENDS_AT_EOF = False
 FRAMING = Framing.SSE
 SCHEME = ""
 

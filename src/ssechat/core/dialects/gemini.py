@@ -31,11 +31,13 @@ from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder,
 from ssechat.core.dialects._gemini import GO_ON, MODELS_PATH, Sources, auth, bare, models, system
 from ssechat.core.dialects._json import count, mapping, sequence, string
 from ssechat.core.dialects._media import encoded
-from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
+from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING, SCHEME, event_id
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._tools import whole_call
 
 __all__ = [
+    "CUT_NOTE",
+    "ENDS_AT_EOF",
     "END_MARK",
     "FRAMING",
     "MODELS_PATH",

@@ -21,11 +21,13 @@ from ssechat.core.dialects._continue import by_message
 from ssechat.core.dialects._gemini import MODELS_PATH, auth, bare, models, system
 from ssechat.core.dialects._interactions import END_MARK, InteractionDecoder, fit
 from ssechat.core.dialects._json import parse, string
-from ssechat.core.dialects._plain import FRAMING
+from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING
 from ssechat.core.dialects._text import mended
 from ssechat.core.frames import Frame
 
 __all__ = [
+    "CUT_NOTE",
+    "ENDS_AT_EOF",
     "END_MARK",
     "FRAMING",
     "MODELS_PATH",

@@ -16,12 +16,14 @@ from ssechat.core.dialects._bodies import body, error_text
 from ssechat.core.dialects._continue import prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
-from ssechat.core.dialects._plain import SCHEME, Framing, event_id
+from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, SCHEME, Framing, event_id
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._think import ThinkSplitter
 from ssechat.core.dialects._tools import whole_call
 
 __all__ = [
+    "CUT_NOTE",
+    "ENDS_AT_EOF",
     "END_MARK",
     "FRAMING",
     "MODELS_PATH",

@@ -30,13 +30,15 @@ from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
 from ssechat.core.dialects._media import encoded, located
-from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
+from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING, SCHEME, event_id
 from ssechat.core.dialects._sources import citations
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._think import ThinkSplitter
 from ssechat.core.dialects._tools import ToolCalls
 
 __all__ = [
+    "CUT_NOTE",
+    "ENDS_AT_EOF",
     "END_MARK",
     "FRAMING",
     "MODELS_PATH",
@@ -106,19 +108,21 @@ def _call(wanted: bytes, fallback: bytes = b"", path: str = "chat/completions") 
 
 
 def continuation(prompt: Prompt, partial: str, server: str) -> Continuation:
-    """By a prefill where the server is known to take one; llama.cpp does not while it thinks."""
+    """By a prefill where the server is known to take one, by a message where it refuses that."""
     fields, params = _fields(prefilled(prompt, partial)), prompt.params
     asked = by_message(prompt, partial)
     match server.lower():
         case "vllm" | "sglang":
             fields |= {"add_generation_prompt": False, "continue_final_message": True}
-            return Continuation(_call(body(fields, params)), "prefill")
+            call = _call(body(fields, params), body(_fields(asked), params))
+            return Continuation(call, "prefill")
         case "llamacpp":
             call = _call(body(fields, params), body(_fields(asked), params))
             return Continuation(call, "prefill", trim=True, echoes=True)
         case "deepseek" | "api.deepseek.com":
             fields["messages"][-1]["prefix"] = True
-            return Continuation(_call(body(fields, params), path=DEEPSEEK_BETA), "prefix")
+            call = _call(body(fields, params), body(_fields(asked), params), path=DEEPSEEK_BETA)
+            return Continuation(call, "prefix")
     return Continuation(request(asked), "by a message", trim=True)
 
 

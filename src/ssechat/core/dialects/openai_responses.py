@@ -28,7 +28,7 @@ from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import MAX_COUNT, count, mapping, parse, sequence, string
 from ssechat.core.dialects._media import encoded
-from ssechat.core.dialects._plain import FRAMING
+from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING
 from ssechat.core.dialects._responses_items import (
     PAUSE,
     RAW,
@@ -51,6 +51,8 @@ from ssechat.core.dialects._text import brief, mended
 from ssechat.core.frames import Frame, FrameKind
 
 __all__ = [
+    "CUT_NOTE",
+    "ENDS_AT_EOF",
     "END_MARK",
     "FRAMING",
     "MODELS_PATH",

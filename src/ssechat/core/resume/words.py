@@ -132,10 +132,12 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """Events came and were committed: `new` ones, and `known` ones that were only compared."""
+    """Frames came and were committed, `new` events among them (none if all were known).
+
+    `floor` is the server's `retry:`, in seconds.
+    """
 
     new: int
-    known: int = 0
     rung: Rung = Rung.NONE
     floor: float | None = None
     stoppable: bool = False
@@ -184,7 +186,7 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 class Woken(msgspec.Struct, frozen=True):
-    """The user, or a wake-up of the machine, asks to try at once."""
+    """The user asks to try at once; or this computer slept, or its network changed."""
 
 
 class Stopped(msgspec.Struct, frozen=True):
