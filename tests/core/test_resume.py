@@ -28,6 +28,7 @@ from ssechat.core.resume import (
     Stream,
     Unreached,
     Wait,
+    Withdrawn,
     Woken,
     take_up,
 )
@@ -254,6 +255,21 @@ def test_a_replay_from_the_start_that_breaks_off_begins_there_again_until_it_bri
 def test_a_body_that_cannot_be_read_on_is_a_cut_with_its_reason() -> None:
     _, actions = run(streaming(), Refused("an event is too large"))
     assert settled(actions) == (EndState.CUT, "an event is too large")
+
+
+def test_a_server_that_turns_out_to_keep_nothing_is_heard_to_the_end_and_asked_no_more() -> None:
+    stream, actions = run(streaming(stoppable=True), Withdrawn())
+    assert (stream.state, stream.stoppable, actions) == (State.STREAMING, False, [])
+    assert run(stream, Arrived(1), CUT)[0].state is State.INTERRUPTED
+    assert run(stream, Arrived(1), Judged(COMPLETE))[0].state is State.COMPLETED
+
+
+@pytest.mark.parametrize("then", [[], [Fired()]])
+def test_if_that_turns_out_after_the_connection_was_lost_the_answer_is_cut(
+    then: list[Fired],
+) -> None:
+    away, _ = run(streaming(), CUT, *then)
+    assert settled(run(away, Withdrawn())[1]) == (EndState.CUT, CUT.why)
 
 
 def test_another_answer_is_kept_apart() -> None:

@@ -189,6 +189,12 @@ def test_a_stop_waits_for_the_name_by_which_the_server_is_told() -> None:
             assert run(told, Arrived(1, stoppable=True))[1] == []
 
 
+def test_once_it_has_a_name_what_breaks_the_connection_does_not_show_that_it_has_stopped() -> None:
+    stream, _ = run(waiting(promised=True), Stopped(), Opened())
+    stream, _ = run(stream, Arrived(1, rung=Rung.EXACT, stoppable=True))
+    assert run(stream, Refused("an event is too large")) == (stream, [])
+
+
 @pytest.mark.parametrize("end", [Fired(), CUT, Woken()])
 def test_without_a_name_it_stops_as_it_can(end: object) -> None:
     stream, _ = run(waiting(promised=True), Stopped())

@@ -72,6 +72,8 @@ ROWS: list[tuple[tuple[State, ...], dict[str, object], object, State, list[type]
     ((S.WAITING,), {"rung": Rung.EXACT}, Withdrawn(), S.WAITING, []),
     ((S.STREAMING,), {"rung": Rung.EXACT}, Withdrawn(), S.STREAMING, []),
     ((S.STALLED,), {"rung": Rung.EXACT}, Withdrawn(), S.STALLED, []),
+    ((S.REPLAYING,), {"rung": Rung.EXACT}, Withdrawn(), S.REPLAYING, []),
+    ((S.BACKOFF, S.RESUMING), {}, Withdrawn(), S.INTERRUPTED, [Close, Settle]),
     (RECEIVING, {"rung": Rung.EXACT}, Woken(), S.RESUMING, [Close, Connect]),
     ((S.BACKOFF,), {"rung": Rung.EXACT}, Fired(), S.RESUMING, [Close, Connect]),
     ((S.BACKOFF,), {}, Woken(), S.SUBMITTING, [Close, Connect]),

@@ -279,7 +279,11 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
 
 
 def _withdrawn(stream: Stream, _: Withdrawn, now: float) -> Step:
-    return msgspec.structs.replace(no_way_back(stream), stoppable=False), []
+    """What still comes is taken; a connection that is lost already was the last one."""
+    stream = msgspec.structs.replace(no_way_back(stream), stoppable=False)
+    if stream.state in (S.BACKOFF, S.RESUMING):
+        return interrupt(stream, stream.note or "the server does not keep the stream")
+    return stream, []
 
 
 def _differed(stream: Stream, what: Differed, now: float) -> Step:
@@ -320,7 +324,7 @@ TABLE = _rows(
         (RECEIVING, Fired, finish),
         (RECEIVING, Differed, _differed),
         (RECEIVING, Gapped, gapped),
-        (RECEIVING, Withdrawn, _withdrawn),
+        ((*RECEIVING, S.BACKOFF, *REJOINING), Withdrawn, _withdrawn),
         (RECEIVING, Woken, _probe),
         ((S.BACKOFF,), Fired, _fired),
         ((S.BACKOFF,), Woken, _fired),

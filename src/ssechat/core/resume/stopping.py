@@ -57,7 +57,7 @@ def stop(stream: Stream, what: Stopped, now: float) -> Step:
 def named(stream: Stream, what: Opened | Arrived, now: float) -> Step:
     if stream.stoppable or not what.stoppable:
         return stream, []
-    return to(stream, State.CANCELLING, stoppable=True), [AskStop()]
+    return to(stream, State.CANCELLING, stoppable=True, rung=what.rung), [AskStop()]
 
 
 def never_began(stream: Stream, what: Refused | Unreached, now: float) -> Step:
