@@ -195,7 +195,12 @@ def test_once_it_has_a_name_what_breaks_the_connection_does_not_show_that_it_has
     assert run(stream, Refused("an event is too large")) == (stream, [])
 
 
-@pytest.mark.parametrize("end", [Fired(), CUT, Woken()])
+def test_while_it_waits_for_a_name_a_wake_up_does_not_make_it_let_go() -> None:
+    stream, _ = run(waiting(promised=True), Stopped())
+    assert run(stream, Woken()) == (stream, [])
+
+
+@pytest.mark.parametrize("end", [Fired(), CUT])
 def test_without_a_name_it_stops_as_it_can(end: object) -> None:
     stream, _ = run(waiting(promised=True), Stopped())
     assert run(stream, end)[1] == [AskStop()]

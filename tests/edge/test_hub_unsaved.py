@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.hub import Hub, Live, pump, recorder
+from ssechat.hub import Hub, Live, keeper, recorder
 from ssechat.journal import DiskFull, Journal
 from support.fault_server import FaultServer, Request, Wire
 from support.hubs import (
@@ -33,7 +33,7 @@ BIG = "x" * 5000  # more than what is left of a page
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing is tried again after a tenth of a second instead of a whole one."""
     monkeypatch.setattr(recorder, "RETRY", 0.1)
-    monkeypatch.setattr(pump, "_RETRY", 0.1)
+    monkeypatch.setattr(keeper, "_RETRY", 0.1)
 
 
 async def fill(journal: Journal) -> None:

@@ -17,8 +17,8 @@ an event whose id has passed already, with the same content, is dropped wherever
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterator
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
@@ -105,7 +105,8 @@ class History:
         self.named = named
         self._events: list[int] = []
         self._named: list[bool] = []
-        self._places: dict[str, list[int]] = {}
+        self._places: dict[int, list[int]] = {}  # by id and content together
+        self._first: dict[str, int] = {}
         self._after: dict[str, int] = {}
         self._nameless: dict[str, list[int]] = {}
         self.last_id = ""
@@ -120,7 +121,8 @@ class History:
             return
         if frame.kind is FrameKind.EVENT:
             if frame.own_id and frame.id:
-                self._places.setdefault(frame.id, []).append(len(self._events))
+                self._places.setdefault(_both(frame), []).append(len(self._events))
+                self._first.setdefault(frame.id, len(self._events))
             self._events.append(_digest(frame))
             self._named.append(frame.own_id)
         if frame.own_id:
@@ -150,16 +152,31 @@ class History:
         """Whether a block of the stream carried this id."""
         return own_id in self._after
 
-    def digests(self, own_id: str, before: int) -> Iterator[int]:
-        """Of the events with this id among the first `before`."""
-        return (self._events[place] for place in self.places(own_id) if place < before)
+    def has_event(self, own_id: str, before: int) -> bool:
+        """Whether one of the first `before` events has this id."""
+        return self._first.get(own_id, before) < before
 
-    def places(self, own_id: str) -> list[int]:
-        return self._places.get(own_id, [])
+    def times(self, frame: Frame, before: int) -> int:
+        """How often this very event, id and all, is among the first `before`."""
+        return bisect_left(self._places.get(_both(frame), ()), before)
+
+    def place(self, frame: Frame, expected: set[int], before: int) -> int | None:
+        """Where this very event stands among the first `before`: at an expected place, else at the
+        first; None if it does not."""
+        places = self._places.get(_both(frame), [])
+        for at in expected:
+            found = bisect_left(places, at)
+            if at < before and found < len(places) and places[found] == at:
+                return at
+        return places[0] if places and places[0] < before else None
 
 
 def _digest(frame: Frame) -> int:
     return hash((frame.event, frame.data))
+
+
+def _both(frame: Frame) -> int:
+    return hash((frame.id, frame.event, frame.data))
 
 
 class Splice:
@@ -220,6 +237,11 @@ class Splice:
                 return Sifted(new, found, frames[number:])
         return Sifted(new)
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that we hold has been passed, and nothing is held back."""
+        return not self._held and (self._at_end or self.settled)
+
     def trust(self, ordering: Ordering) -> None:
         """The server has shown by now how its ids are ordered: from here on they count."""
         last = order(self._latest, ordering)
@@ -259,7 +281,7 @@ class Splice:
         event has come again, the latest ones are due again too, each once."""
         digest, latest = _digest(frame), frame.id == self._latest
         again = self._again if latest else Counter()
-        if again is None or again[digest] >= self._times(frame.id, digest):
+        if again is None or again[digest] >= self._times(frame):
             return False
         again[digest] += latest
         self._again = again
@@ -267,16 +289,15 @@ class Splice:
 
     def _pass(self, frame: Frame) -> None:
         if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
-            self._came[hash((frame.id, _digest(frame)))] += 1
+            self._came[_both(frame)] += 1
         if frame.own_id:
             self._latest = frame.id
             self._nameless = deque()
         self._again = None
 
-    def _times(self, own_id: str, digest: int) -> int:
-        """How often this event came under this id."""
-        held = self._history.digests(own_id, self._length)
-        return sum(one == digest for one in held) + self._came[hash((own_id, digest))]
+    def _times(self, frame: Frame) -> int:
+        """How often this event came under its id."""
+        return self._history.times(frame, self._length) + self._came[_both(frame)]
 
     def _between(self, frame: Frame) -> list[Frame]:
         """Comments pass. An id without an event stays behind the events that are held, and is
@@ -329,14 +350,12 @@ class Splice:
 
     def _compare_id(self, frame: Frame) -> Finding:
         """The event stands where its id stands in the journal, if it is the same event."""
-        named = [place for place in self._history.places(frame.id) if place < self._length]
-        if not named:
+        if not self._history.has_event(frame.id, self._length):
             return Finding.NEW if self._at_end else self._compare(frame)
-        expected = [place for place in named if place in self._places]
-        for place in expected + named:
-            if self._history.same(place, frame):
-                self._stand(place + 1)
-                return Finding.KNOWN
+        place = self._history.place(frame, self._places, self._length)
+        if place is not None:
+            self._stand(place + 1)
+            return Finding.KNOWN
         # Several events may name one checkpoint: the last id may go on being sent.
         checkpoint = self._at_end and self._history.after(frame.id) == self._length
         return Finding.NEW if checkpoint else Finding.DIFFERS

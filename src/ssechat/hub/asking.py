@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ssechat.core.conversation import Call
 from ssechat.core.deltas import Verdict
 from ssechat.core.errors import LinkProblem, Problem
@@ -12,7 +14,7 @@ from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import happening_of
 from ssechat.link import Answer, Clients, fetch
 
-OBJECT_LIMIT = 64 * 2**20
+OBJECT_LIMIT = 32 * 2**20
 """Bytes of a final object; it may hold images."""
 OBJECT_TIME = 30.0  # s
 
@@ -71,9 +73,25 @@ async def ask_for_object(clients: Clients, out: Outgoing, live: Live) -> str | H
         return Lost(problem.title)
     if answer.status != 200:
         return _refused(out, answer)
+    if len(answer.body) >= OBJECT_LIMIT:
+        return Refused(f"the server's final object is larger than {OBJECT_LIMIT // 2**20} MiB")
     text = answer.body.decode("utf-8", "replace")
     told = out.dialect.decoder().fetched(text)
-    return text if any(isinstance(delta, Verdict) for delta in told) else Polled()
+    if any(isinstance(delta, Verdict) for delta in told):
+        return text
+    return Polled() if _says_how_it_stands(answer.body) else Lost("what came is no final object")
+
+
+class _Standing(msgspec.Struct):
+    status: str
+
+
+def _says_how_it_stands(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=_Standing)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _refused(out: Outgoing, answer: Answer) -> Refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -161,7 +162,8 @@ class Hub:
                 taken.append(self._follow(row))
         if take_over:
             for live in taken:
-                await self.take_over(live)
+                with suppress(ConfigProblem):  # it is followed instead
+                    await self.take_over(live)
         return taken
 
     async def resume(self, stream_id: str, *, by_request: bool = False) -> Live:

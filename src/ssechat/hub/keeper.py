@@ -13,7 +13,7 @@ from ssechat.core.schemes import NOTHING
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.recorder import Recorder
-from ssechat.journal import STOPPING, Journal, LeaseLost
+from ssechat.journal import LIVE, STOPPING, Journal, LeaseLost
 
 _RETRY = 1.0  # s
 _STOP_TIME = 0.5  # s that a stop waits to be written down before it is asked for
@@ -60,6 +60,18 @@ class Keeper:
         while not await self._written(self._update()):
             if await self._closes():
                 return
+
+    async def ours(self) -> bool:
+        """Whether the stream is still this process'. While it waited to ask again another may have
+        taken it, and ended it: what is asked for then would be paid for twice."""
+        try:
+            await self._journal.update_stream(self._live.stream_id, state=LIVE)
+        except LeaseLost:
+            self._dispossessed()
+            return False
+        except JournalProblem:
+            pass  # nobody else can write then, either
+        return True
 
     async def stopping(self) -> None:
         """Write down that the user wants it to end; a locked journal does not hold that up."""

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from ssechat.core.errors import ConfigProblem
+from ssechat.core.resume import KEPT
+from ssechat.core.schemes import rung
 from ssechat.hub.follower import keep_following
 from ssechat.hub.live import Live
 from ssechat.journal import UNFINISHED, Journal, StreamRow
@@ -31,10 +34,18 @@ class Others:
         self._following[live.stream_id] = self._start(self._keep_following(live))
 
     async def take_over(self, live: Live) -> bool:
-        """Take the stream from its living owner, who notices; False if it was too late."""
+        """Take the stream from its living owner, who notices; False if it was too late.
+
+        ConfigProblem where the answer would end with the owner's connection.
+        """
         row = await self._journal.stream(live.stream_id)
         if row.state not in UNFINISHED or not live.followed:
             return False
+        if rung(row.handle, row.cursor) not in KEPT:
+            raise ConfigProblem(
+                "this answer would end with the connection of the window that reads it",
+                remedy="wait for its end, or stop it there",
+            )
         if (following := self._following.pop(live.stream_id, None)) is not None:
             following.cancel()
         if not await self._journal.adopt(row.id, row.lease):

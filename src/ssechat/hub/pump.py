@@ -13,6 +13,7 @@ from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, MarkName, is_payload
 from ssechat.core.resume import (
     RECEIVING,
+    REJOINING,
     STREAMS,
     Action,
     Arrived,
@@ -46,9 +47,15 @@ from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.journal import Journal
 from ssechat.link import Clients, Connection
+from ssechat.wake import NETWORK
 
+_LISTEN = 2.0  # s in which a connection must bring a byte after the network has changed
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
+
+
+async def _surely() -> bool:
+    return True
 
 
 class Pump:
@@ -93,6 +100,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._refetched: set[str] = set()
+        self._tried = False
 
     @property
     def idle(self) -> bool:
@@ -130,11 +138,22 @@ class Pump:
             self.tell(Quiet(self._connection.quiet))
 
     def wake(self, why: str) -> None:
-        """This machine slept, or the network changed: a connection may be dead unawares."""
+        """This computer slept, or the network changed: a connection may be dead unawares. After a
+        change of the network one that still brings bytes is left alone."""
         machine = self.live.machine
         if machine.state in RECEIVING and machine.rung in STREAMS and machine.verdict is None:
+            if why == NETWORK and self._connection is not None:
+                asyncio.get_running_loop().call_later(_LISTEN, self._probe, self._connection, why)
+                return
             self.note(MarkName.LOST, why=why)
-        self.tell(Woken())
+        elif machine.state in REJOINING and why == NETWORK:
+            return  # it dials anew already
+        self.tell(Woken(by_user=False))
+
+    def _probe(self, connection: Connection, why: str) -> None:
+        if connection is self._connection and connection.silent >= _LISTEN:
+            self.note(MarkName.LOST, why=why)
+            self.tell(Woken(by_user=False))
 
     def let_go(self) -> None:
         """Another process owns the stream now."""
@@ -201,7 +220,9 @@ class Pump:
             opened=self._opened,
             refetched=self._refetched,
             slot=Slot(self._slots if how.resume else None),
+            ours=self._keeper.ours if self._tried else _surely,
         )
+        self._tried = True
         self._reader = reader
         self._reading = self._spawn(reader.run(how))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -55,6 +55,7 @@ class Reader:
         opened: Callable[[Connection], None],
         refetched: set[str],
         slot: Slot,
+        ours: Callable[[], Awaitable[bool]],
     ) -> None:
         self._live = live
         self._out = out
@@ -65,6 +66,7 @@ class Reader:
         self._on_open = opened
         self._refetched = refetched
         self._slot = slot
+        self._ours = ours
         self._away = False
         self._numbered = ""
         self._ordering = Ordering.OPAQUE
@@ -75,6 +77,8 @@ class Reader:
         try:
             await self._slot.take()
             await self._recorder.idle()
+            if not await self._ours():
+                return
             happening = await self._attempt(how)
         finally:
             self._slot.give()
@@ -115,13 +119,14 @@ class Reader:
                 splice = Splice(live.history, cursor, ordering=self._ordering)
                 async with aclosing(connection.frames()) as arriving:
                     await self._read(arriving, splice)
+                whole = splice.caught_up
         except LinkProblem as problem:
             live.problem = problem
             return happening_of(problem)
         except Problem as problem:
             live.problem = problem
             return Unreached(problem.title, futile=True)
-        if dialect.ENDS_AT_EOF and not self.over:
+        if dialect.ENDS_AT_EOF and whole and not self.over:
             self._note(MarkName.EOF)
         return Lost(dialect.CUT_NOTE or _NO_END)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 AT_ONCE = 4
+_HELD = 5.0  # s; a server that takes longer to answer does not hold up its other streams
 
 
 class ResumeSlots:
@@ -33,6 +34,7 @@ class Slot:
         if self._semaphore is not None:
             await self._semaphore.acquire()
             self._held = True
+            asyncio.get_running_loop().call_later(_HELD, self.give)
 
     def give(self) -> None:
         if self._held and self._semaphore is not None:

@@ -79,6 +79,11 @@ class Connection:
         return None if self._decoder.retry is None else self._decoder.retry / 1000
 
     @property
+    def silent(self) -> float:
+        """Seconds since the last byte."""
+        return self._watchdog.silent
+
+    @property
     def quiet(self) -> float:
         """Seconds since the last payload."""
         return self._watchdog.quiet
@@ -141,7 +146,7 @@ async def connect(
         response = await _head(exchange, target, min(headers_time, target.headers_time))
         if not is_stream(response, framing):
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
-            problem = refusal(response, redact.body(body), error_text)
+            problem = refusal(response, redact.body(body), error_text, redact)
             problem.title, problem.detail = redact(problem.title), redact(problem.detail)
             raise problem
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
@@ -219,4 +224,4 @@ async def _head(exchange: Exchange, target: Target, headers_time: float) -> http
             raise problems.unreachable(error, where, proxy.shown if proxy else "") from None
         if isinstance(error, TimeoutError):
             raise problems.no_headers(where, headers_time) from None
-        raise problems.unanswered(error, where) from None
+        raise problems.unanswered(error, where, target.redactor(str(error))) from None

@@ -62,9 +62,10 @@ def no_headers(where: str, seconds: float) -> LinkProblem:
     )
 
 
-def unanswered(error: Exception, where: str) -> LinkProblem:
-    """The request began to leave, but no response came: it may have been carried out."""
-    words = str(error)
+def unanswered(error: Exception, where: str, words: str | None = None) -> LinkProblem:
+    """The request began to leave, but no response came: it may have been carried out. `words` are
+    those of `error`, without secrets."""
+    words = str(error) if words is None else words
     if words.startswith("Invalid URL in location header"):
         return LinkProblem(
             f"{where} redirects to an address that is none",

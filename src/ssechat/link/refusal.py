@@ -47,23 +47,27 @@ def is_stream(response: httpx.Response, framing: Framing) -> bool:
 
 
 def refusal(
-    response: httpx.Response, body: bytes, error_text: Callable[[bytes], str]
+    response: httpx.Response,
+    body: bytes,
+    error_text: Callable[[bytes], str],
+    redact: Callable[[str], str] = str,
 ) -> LinkProblem:
-    """Why `response` is no stream; `body` is its beginning."""
+    """Why `response` is no stream; `body` is its beginning. `redact` is applied before anything is
+    cut short, for half a key is no longer known as one."""
     status = response.status_code
     body = b"" if _encoding(response) else body
-    said = clip(error_text(body)) or excerpt(body, _media_type(response))
+    said = clip(redact(error_text(body))) or excerpt(body, _media_type(response))
     if status == 200:
         return _other_content(response, said)
     if 300 <= status < 400:
         return LinkProblem(
             f"{status}: {response.url.host} redirects elsewhere, and a key is not sent along",
             kind="status",
-            detail=clip(response.headers.get("location", "")),
+            detail=clip(redact(response.headers.get("location", ""))),
             remedy="set base_url to the address that the server really has",
             status=status,
         )
-    title = f"{status} {clip(response.reason_phrase, 60)}".strip()
+    title = f"{status} {clip(redact(response.reason_phrase), 60)}".strip()
     return LinkProblem(
         f"{title}: {said}" if said else title,
         kind="status",

@@ -15,20 +15,28 @@ from ssechat.core.errors import ConfigProblem
 _LONGEST_LOCATION = 2048
 _SHORTEST_SECRET = 6  # below it, a replacement would say more than it hides
 HIDDEN = "***"
+_SECRET_NAME = re.compile(r"key|token|secret|auth|cookie|password|signature", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*(?<![ \t])")
+
+
+def _spelled(char: str) -> str:
+    """A pattern of `char` as JSON may spell it: some writers escape `/`, `&`, `<`, or anything."""
+    escaped = rf"\\u(?i:{ord(char):04x})"
+    return f"(?:{re.escape(char)}|{escaped}|\\\\{re.escape(char)})"
 
 
 class Redactor:
     """Takes our own keys out of what a server says: some quote them in errors and answers."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_escaped", "_secrets")
 
     def __init__(self, values: Iterable[str]) -> None:
         """`values` are of headers: `Bearer KEY` hides KEY alone, too."""
         bare = {part for value in values for part in (value, value.rpartition(" ")[2])}
         secrets = (value for value in bare if len(value) >= _SHORTEST_SECRET)
         self._secrets = sorted(secrets, key=len, reverse=True)
+        self._escaped = [re.compile("".join(map(_spelled, secret))) for secret in self._secrets]
 
     def __repr__(self) -> str:
         return "Redactor()"
@@ -37,6 +45,9 @@ class Redactor:
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, HIDDEN)
+        if "\\" in text:
+            for pattern in self._escaped:
+                text = pattern.sub(HIDDEN, text)
         return text
 
     def body(self, body: bytes) -> bytes:
@@ -73,7 +84,8 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def redactor(self) -> Redactor:
-        return Redactor(self.secret_headers.values())
+        named = (value for name, value in self.headers.items() if _SECRET_NAME.search(name))
+        return Redactor([*self.secret_headers.values(), *named])
 
     def url(self, path: str) -> str:
         """`path` from the origin's root if it begins with a slash, else below the base URL; that

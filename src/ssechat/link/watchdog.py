@@ -32,6 +32,11 @@ class Watchdog:
         self._arm()
 
     @property
+    def silent(self) -> float:
+        """Seconds since the last byte."""
+        return self._now() - self._byte
+
+    @property
     def quiet(self) -> float:
         """Seconds since the last payload."""
         return self._now() - self._payload

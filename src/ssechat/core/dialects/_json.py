@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+MAX_ITEMS = 2_000
 MAX_COUNT = 2**53
 """The largest integer that every JSON reader agrees on (RFC 8259, section 6)."""
 
@@ -35,8 +36,9 @@ def mapping(holder: Any, key: str) -> dict[str, Any]:
 
 
 def sequence(holder: Any, key: str) -> list[Any]:
+    """At most `MAX_ITEMS` of a list: nobody reads on, and each costs time on the event loop."""
     value = holder.get(key) if isinstance(holder, dict) else None
-    return value if isinstance(value, list) else []
+    return value[:MAX_ITEMS] if isinstance(value, list) else []
 
 
 def string(holder: Any, key: str) -> str:

@@ -238,6 +238,8 @@ def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
 
 
 def _fired(stream: Stream, what: Fired | Woken, now: float) -> Step:
+    if isinstance(what, Woken) and not what.by_user and stream.asked and stream.state is S.BACKOFF:
+        return stream, []
     if stream.rung in STREAMS:
         actions: list[Action] = [Close(), Connect(resume=True, from_start=stream.from_start)]
         return to(stream, State.RESUMING), actions

@@ -46,7 +46,8 @@ def back_off(stream: Stream, why: str, now: float, asked: float | None = None) -
         return give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
     if tries > MAX_TRIES or now - since > GIVE_UP_AFTER:
         return give_up(stream, f"{why}; no progress in {tries - 1} tries")
-    waiting = to(stream, State.BACKOFF, tries=tries, since=since, note=why)
+    told = bool(asked) or stream.floor > 0
+    waiting = to(stream, State.BACKOFF, tries=tries, since=since, note=why, asked=told)
     return waiting, [Close(), Wait(max(stream.floor, asked or 0.0), spread(tries))]
 
 

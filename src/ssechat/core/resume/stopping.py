@@ -80,5 +80,7 @@ def confirmed(stream: Stream, what: Confirmed, now: float) -> Step:
     return to(stream, State.CANCELLED), [Close(), Settle(EndState.STOPPED, note)]
 
 
-def ask_again(stream: Stream, _: Fired | Woken | Lost, now: float) -> Step:
+def ask_again(stream: Stream, what: Fired | Woken | Lost, now: float) -> Step:
+    if isinstance(what, Woken) and stream.promised and not stream.stoppable:
+        return stream, []  # it waits for the answer's name
     return stream, [AskStop()]

@@ -70,10 +70,11 @@ class Stream(msgspec.Struct, frozen=True):
     can be asked for; `promised`: an answer that goes on without us was asked for, but the server
     has not said yet where it is. `fallback`: a humbler request is left to be tried; `fell_back`:
     it is the one in use. `floor` is the server's `retry:` in seconds. `tries` counts connections
-    since the last new frame, `since` is when the first of them was lost. `lapsed`: the stream
-    could go on once, and cannot any more; `polls` counts how often the final object was not
-    finished. `forked`: it is itself what a `Fork` kept. `unanswered`: a request has left and its
-    answer was lost, so that it may have begun one.
+    since the last new frame, `since` is when the first of them was lost. `asked`: the pause under
+    way is one that the server asked for. `lapsed`: the stream could go on once, and cannot any
+    more; `polls` counts how often the final object was not finished. `forked`: it is itself what a
+    `Fork` kept. `unanswered`: a request has left and its answer was lost, so that it may have begun
+    one.
     """
 
     state: State = State.SUBMITTING
@@ -89,6 +90,7 @@ class Stream(msgspec.Struct, frozen=True):
     tries: int = 0
     polls: int = 0
     lapsed: bool = False
+    asked: bool = False
     since: float | None = None
     from_start: bool = False
     forked: bool = False
@@ -186,7 +188,10 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 class Woken(msgspec.Struct, frozen=True):
-    """The user asks to try at once; or this computer slept, or its network changed."""
+    """The user asks to try at once; or, not `by_user`, this computer slept, or its network changed:
+    then a time that the server has named is kept all the same."""
+
+    by_user: bool = True
 
 
 class Stopped(msgspec.Struct, frozen=True):
