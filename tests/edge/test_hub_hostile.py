@@ -13,6 +13,7 @@ from ssechat.core.dialects import dialect
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.resume import State
+from ssechat.core.resume.limits import MAX_TRIES
 from ssechat.journal import Lease
 from support.fault_server import FaultServer, Request, Wire, in_turn
 from support.hubs import HERE, ask, ended, finish, opened, profile, say, stored, until
@@ -169,3 +170,24 @@ async def test_an_answer_that_would_end_with_its_window_is_not_taken_over(tmp_pa
 def test_of_a_list_without_end_only_the_beginning_is_read(name: str, data: dict) -> None:
     deltas = dialect(name).decoder().decode(Frame(FrameKind.EVENT, json.dumps(data)))
     assert len(deltas) <= 2_100
+
+
+async def test_events_that_mean_nothing_are_no_progress(tmp_path: Path) -> None:
+    async def first(request: Request, wire: Wire) -> None:
+        await wire.open_stream(HERE)
+        await say(wire, "a ")
+        wire.cut()
+
+    async def drips(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await wire.event("{}", event="news", id=f"e{len(server.requests) + 1}")
+        wire.cut()
+
+    async with FaultServer(in_turn(first, drips)) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url))
+        while live.outcome is None:
+            await until(live, lambda live: live.due is not None or live.outcome)
+            hub.wake(live)
+            await asyncio.sleep(0)
+        row = await stored(hub, await ended(live))
+        assert (row.state, row.text, len(server.requests)) == ("cut", "a ", 1 + MAX_TRIES)

@@ -9,7 +9,7 @@ from ssechat.core.deltas import EndState
 from ssechat.core.dialects import Decoder
 from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
-from ssechat.core.frames import Frame
+from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
 from ssechat.core.schemes import SCHEMES, Handle, rung
 from ssechat.core.splice import History
@@ -103,14 +103,16 @@ class Live:
     def end(self) -> EndState | None:
         return self.outcome.end if self.outcome else None
 
-    def take(self, frames: list[Frame]) -> None:
-        """Fold committed frames."""
+    def take(self, frames: list[Frame]) -> int:
+        """Fold committed frames; how many events among them meant something."""
+        meant = 0
         for frame in frames:
             self.history.add(frame)
-            self.fold.take(frame)
+            meant += bool(self.fold.take(frame)) and frame.kind is FrameKind.EVENT
             self.latest = frame
         self.seq += len(frames)
         self.changed()
+        return meant
 
     def close(self, outcome: Settle) -> None:
         """No frame will follow; the end need not be written yet."""

@@ -286,11 +286,12 @@ class Pump:
     def _recorded(self, frames: list[Frame]) -> None:
         """Frames were committed: fold them, then tell the machine what they are."""
         before = self.live.fold.reply.verdict
-        self.live.take(frames)
+        # Events that mean nothing are no progress: a server that sends one and closes, again and
+        # again, is given up in the end.
+        events = self.live.take(frames)
         self.look_for_handle()
-        events = sum(map(is_payload, frames))
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
-        if events or retry is not None:
+        if events or retry is not None or any(map(is_payload, frames)):
             floor = None if retry is None else retry / 1000
             self.tell(
                 Arrived(
