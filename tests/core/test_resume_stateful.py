@@ -1,8 +1,8 @@
 """Everything that can happen to a stream, in any order, at a server that makes sense.
 
 Hypothesis plays the network, the server, the user and the machine's death; the client is made of
-the real pure parts (see support/model_client.py). Whatever it plays: what is shown is what the
-server said, once each, in order; an end says the truth; nothing is paid for twice; nothing hangs.
+the real pure parts (support/model_client.py). Whatever it plays: what is shown is what the server
+said, once each, in order; an end says the truth; nothing is paid for twice; nothing hangs.
 """
 
 from __future__ import annotations
@@ -17,183 +17,106 @@ from hypothesis.stateful import (
     rule,
 )
 
-from ssechat.core.deltas import EndState
-from ssechat.core.resume import KEPT, Detached, Fired, Quiet, State, Stopped
-from ssechat.core.resume.limits import BUSY, TOO_MUCH
+from ssechat.core.resume import KEPT, Detached, Quiet, Stopped, Unreached
 from ssechat.core.schemes import rung
-from ssechat.core.splice import Ordering
-from support.model_client import ModelClient, Row, asked
-from support.model_server import KINDS, Line, ModelServer, Terms
+from support.model_server import KINDS, RESUMED, Terms
+from support.model_world import FINAL, PASSING, World
 
 WORDS = st.sampled_from(["a", "ha ", "b ", "é"])
-PASSING = [429, 502, 503]
-FINAL = [204, 400, 401, 404, 410]
+STATUSES = st.one_of(st.sampled_from(PASSING), st.sampled_from([None, *PASSING, *FINAL]))
+TEXTS = st.lists(WORDS, min_size=1, max_size=14).map(tuple)
+HOW = ["reset"] * 4 + ["cleanly"] * 4 + ["too large"]
 
 
 @st.composite
 def terms(draw: st.DrawFn) -> Terms:
-    kind = draw(st.sampled_from(KINDS))
-    pieces = tuple(draw(st.lists(WORDS, min_size=1, max_size=7)))
+    kind = draw(st.sampled_from([*KINDS, *RESUMED]))
     return Terms(
         kind,
-        pieces,
+        draw(TEXTS),
         alone=kind != "none" and (kind not in ("kept", "llama") or draw(st.booleans())),
-        named=tuple(draw(st.lists(st.booleans(), max_size=9))) if kind == "location" else (),
+        named=tuple(draw(st.lists(st.booleans(), max_size=16))) if kind == "location" else (),
         back=draw(st.integers(0, 3)) if kind == "location" else 0,
+        noise=draw(st.sampled_from([b"", b": ping\n\n", b": ping\n", b"retry: 1500\n\n"])),
         grants=draw(st.sampled_from([True, True, True, False])),
     )
 
 
-class Streams(RuleBasedStateMachine):
-    """`causes` is why an answer need not be whole; `versions` what the server's answer has been."""
-
-    @initialize(terms=terms(), steps=st.integers(0, 6), count=st.integers(1, 3))
-    def ask(self, terms: Terms, steps: int, count: int) -> None:
-        self.terms = terms
-        self.server = ModelServer(terms)
-        self.client = ModelClient.submitted(asked(terms.kind), self.server)
-        self.causes: set[str] = set()
-        self.versions = {terms.text}
-        self.may_post = True
+class Streams(World, RuleBasedStateMachine):
+    @initialize(terms=terms(), steps=st.integers(0, 5), count=st.integers(1, 2))
+    def it_is_asked(self, terms: Terms, steps: int, count: int) -> None:
+        self.begin(terms)
         self.it_goes_on(steps, count)
 
     @precondition(lambda self: self.over)
-    @rule(terms=terms(), steps=st.integers(0, 6), count=st.integers(1, 3))
-    def ask_again(self, terms: Terms, steps: int, count: int) -> None:
-        self.ask(terms, steps, count)
-
-    @property
-    def over(self) -> bool:
-        return self.client.row.state not in ("live", "stopping")
-
-    @property
-    def connecting(self) -> bool:
-        reading = self.client.reading
-        return reading is not None and reading.line is None and not reading.done
-
-    @property
-    def line(self) -> Line | None:
-        return self.client.reading.line if self.client.reading else None
-
-    # All goes well
+    @rule(terms=terms(), steps=st.integers(0, 5), count=st.integers(1, 2))
+    def another_is_asked(self, terms: Terms, steps: int, count: int) -> None:
+        self.it_is_asked(terms, steps, count)
 
     @precondition(lambda self: not self.over)
-    @rule(steps=st.integers(1, 8), count=st.integers(1, 3))
+    @rule(steps=st.integers(1, 4), count=st.integers(1, 2))
     def it_goes_on(self, steps: int, count: int) -> None:
         for _ in range(steps):
             if not self.over:
                 self.go_on(count)
 
-    def go_on(self, count: int) -> None:
-        """The next thing that is due, without trouble; of events, so many at once."""
-        client = self.client
-        client.commit()
-        if client.unsaved:
-            client.save_handle()
-        self.server.make(count)
-        if client.settling:
-            self.the_end_is_written()
-        elif client.stops:
-            client.stop_goes_on("")
-        elif client.polls:
-            self.the_poll_is_answered(200)
-        elif self.connecting:
-            self.the_request_is_answered(200)
-        elif self.line:
-            if data := self.server.send(count):
-                client.receive(data)
-            elif not self.server.generating:
-                self.note_loss()
-                client.body_ended()
-        else:
-            assert client.timer is not None, "nothing is due"
-            self.the_timer_fires()
+    @precondition(lambda self: self.line)
+    @rule(count=st.integers(1, 2))
+    def events_arrive_and_are_committed(self, count: int) -> None:
+        self.go_on(count)
+        self.client.commit()
 
-    # A connection
+    # The network
 
     @precondition(lambda self: self.connecting)
     @rule(how=st.sampled_from(["unreached", "lost before", "lost after"]))
     def the_request_fails(self, how: str) -> None:
-        client = self.client
-        client.commit()
+        self.client.commit()
         if not self.connecting:
             return
         self.note_loss()
+        reading = self.reading
         if how == "unreached":
-            client.unreached()
+            reading.ends(Unreached("no route"))
             return
-        self.post_leaves()
-        client.sent()
         if how == "lost after":
-            client.request()
+            reading.request()
             self.server.hang_up()
-        client.lost("reset")
+        self.post_leaves()
+        reading.sent()
+        reading.lost("reset")
 
     @precondition(lambda self: self.connecting)
-    @rule(status=st.sampled_from([None, *PASSING, *PASSING, *FINAL]))
-    def the_request_is_answered(self, status: int | None) -> None:
-        """200: as the server means it; else by something that stands before it."""
-        client = self.client
-        client.commit()
-        if not self.connecting:
-            return
-        self.post_leaves()
-        client.sent()
-        said: Line | int | None = client.request() if status == 200 else status
-        if isinstance(said, Line):
-            client.opened(said)
-            return
-        if said not in PASSING:
-            self.causes.add("refused")
-        if said in BUSY | TOO_MUCH and client.reading and not client.reading.how.resume:
-            self.may_post = True
-        client.refused(said)
-
-    def post_leaves(self) -> None:
-        """A request for a new answer is sent: may it be?"""
-        reading = self.client.reading
-        assert reading is not None
-        if not reading.how.resume:
-            assert self.may_post or self.client.row.key
-            self.may_post = False
-
-    def note_loss(self) -> None:
-        """The connection goes: is there a way back?"""
-        if not self.terms.alone or not (self.client.kept or self.client.row.key):
-            self.causes.add("no way back")
+    @rule(status=STATUSES)
+    def the_request_is_refused(self, status: int | None) -> None:
+        self.answer(status)
 
     @precondition(lambda self: self.line)
-    @rule(made=st.integers(0, 4), count=st.integers(1, 6))
+    @rule(made=st.integers(0, 3), count=st.integers(1, 4))
     def events_arrive(self, made: int, count: int) -> None:
         """They wait to be committed."""
         self.server.make(made)
         if data := self.server.send(count):
-            self.client.receive(data)
+            self.reading.receive(data)
 
     @precondition(lambda self: self.line)
-    @rule(part=st.floats(0, 1), how=st.sampled_from(["", "", "cleanly", "cleanly", "too large"]))
+    @rule(part=st.floats(0, 1), how=st.sampled_from(HOW))
     def the_connection_is_cut(self, part: float, how: str) -> None:
         """In the middle of an event, or of a character."""
-        client = self.client
+        reading = self.reading
         data = self.server.send(1)
-        client.receive(data[: int(len(data) * part)])
-        client.commit()
-        if self.line is None:
+        reading.receive(data[: int(len(data) * part)])
+        self.client.commit()
+        if reading.over or reading.done:
             return
         self.note_loss()
         if how == "cleanly":
-            client.body_ended()
-        elif how:
+            reading.body_ended()
+        elif how == "too large":
             self.causes.add("refused")
-            client.refused(None)
+            reading.refused(None)
         else:
-            client.lost("the connection was cut")
-
-    @property
-    def counted(self) -> bool:
-        """Whether the client counts the events of this connection."""
-        reading = self.client.reading
-        return bool(self.line) and reading.ordering in (Ordering.RELAY, Ordering.SEQUENCE)
+            reading.lost("the connection was cut")
 
     @precondition(lambda self: self.line and (self.counted or self.terms.kind == "location"))
     @rule(count=st.integers(2, 5))
@@ -229,7 +152,7 @@ class Streams(RuleBasedStateMachine):
         else:
             self.server.window_closed = True
 
-    @precondition(lambda self: self.client.handle.scheme == "llama" and not self.terms.alone)
+    @precondition(lambda self: self.client.live.handle.scheme == "llama" and not self.terms.alone)
     @rule()
     def it_turns_out_to_keep_nothing(self) -> None:
         self.client.withdrawn()
@@ -242,13 +165,13 @@ class Streams(RuleBasedStateMachine):
         self.server.holes.add(self.line.at + ahead)
         self.causes.add("a hole")
 
-    @precondition(lambda self: self.terms.kind == "replay" and self.client.kept)
-    @rule(pieces=st.lists(WORDS, min_size=1, max_size=7))
-    def it_makes_another_answer(self, pieces: list[str]) -> None:
+    @precondition(lambda self: self.terms.kind == "replay" and self.client.live.kept)
+    @rule(pieces=TEXTS)
+    def it_makes_another_answer(self, pieces: tuple[str, ...]) -> None:
         self.causes.add("another answer")
         if self.line is not None:
-            self.client.lost("the server was started again")
-        self.terms = Terms("replay", tuple(pieces))
+            self.reading.lost("the server was started again")
+        self.terms = Terms("replay", pieces)
         self.server.regenerate(self.terms)
         self.versions.add(self.terms.text)
 
@@ -262,47 +185,36 @@ class Streams(RuleBasedStateMachine):
     @precondition(lambda self: self.client.settling)
     @rule()
     def the_end_is_written(self) -> None:
-        self.client.write_end()
-        self.check_end()
-        if self.client.forked:
-            self.begin_sibling()
+        self.write_end()
 
     @precondition(lambda self: self.client.timer is not None)
     @rule()
     def the_timer_fires(self) -> None:
-        client = self.client
-        assert client.timer is not None
-        client.now, client.timer = max(client.now, client.timer), None
-        client.tell(Fired())
+        self.fire()
 
     @precondition(lambda self: not self.over)
     @rule(seconds=st.sampled_from([1.0, 20.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
         client = self.client
         client.now += seconds
-        if self.line:
+        if self.line is not None:
             client.tell(Quiet(seconds))
         if client.timer is not None and client.now >= client.timer:
-            self.the_timer_fires()
+            self.fire()
 
     # Short requests
 
     @precondition(lambda self: self.client.polls)
-    @rule(status=st.sampled_from([None, *PASSING, *FINAL]))
-    def the_poll_is_answered(self, status: int | None) -> None:
-        client = self.client
-        assert client.poll is not None
-        said = self.server.get(client.poll, "") if status == 200 else status
-        if isinstance(said, int) and said not in PASSING:
-            self.causes.add("refused")
-        client.object_came(said)
+    @rule(status=STATUSES)
+    def the_poll_is_refused(self, status: int | None) -> None:
+        self.answer_poll(status)
 
     @precondition(lambda self: self.client.stops)
     @rule(why=st.sampled_from(["", "status 500"]))
     def a_stop_goes_on(self, why: str) -> None:
         self.client.stop_goes_on(why)
 
-    # The user, and death
+    # The user, and the machine
 
     @precondition(lambda self: not self.client.machine.ended)
     @rule()
@@ -310,7 +222,7 @@ class Streams(RuleBasedStateMachine):
         self.causes.add("stop")
         self.client.tell(Stopped())
 
-    @precondition(lambda self: not self.client.machine.ended and self.client.kept)
+    @precondition(lambda self: not self.client.machine.ended and self.client.live.outlives)
     @rule()
     def the_user_detaches(self) -> None:
         self.causes.add("detach")
@@ -329,7 +241,7 @@ class Streams(RuleBasedStateMachine):
         if written:
             row.write(client.waiting)
         client.drop()
-        self.client = self.take_up(row)
+        self.take_up(row)
 
     @precondition(lambda self: self.client.row.state == "cut")
     @rule()
@@ -338,88 +250,18 @@ class Streams(RuleBasedStateMachine):
         if rung(row.handle, row.cursor) in KEPT:
             self.causes -= {"detach", "gave up"}
             row.state = "live"
-            self.client = self.take_up(row)
-
-    def take_up(self, row: Row) -> ModelClient:
-        found = ModelClient.found(row, self.server)
-        found.now = self.client.now
-        if not self.terms.alone or not (found.kept or row.key):
-            self.causes.add("no way back")
-        return found
-
-    def begin_sibling(self) -> None:
-        old = self.client
-        row = Row(old.row.kind, old.row.call, handle=old.handle, rung="replay")
-        self.client = ModelClient.found(row, self.server, forked=True)
-        self.client.now = old.now
+            self.take_up(row)
 
     # What always holds
 
     @invariant()
-    def what_is_shown_is_what_the_server_said(self) -> None:
+    def all_is_true(self) -> None:
         if hasattr(self, "client"):
-            self.check_text(self.client.text)
-
-    def check_text(self, text: str) -> None:
-        if any(seam.missing for part in self.client.fold.reply.parts for seam in part.seams):
-            assert any(is_within(text, version) for version in self.versions)
-        else:
-            assert any(version.startswith(text) for version in self.versions), text
-
-    @invariant()
-    def nothing_is_paid_for_twice(self) -> None:
-        if hasattr(self, "client"):
-            assert self.server.generations <= 1
-
-    @invariant()
-    def it_ends_once_and_a_stop_is_not_forgotten(self) -> None:
-        if hasattr(self, "client"):
-            machine = self.client.machine
-            assert len(self.client.settles) == machine.ended
-            assert machine.state in State
-            if self.client.row.state == "stopping":
-                assert machine.ended or machine.state is State.CANCELLING
-
-    def check_end(self) -> None:
-        """The end that was just written is true."""
-        client, row = self.client, self.client.row
-        verdict = client.fold.reply.verdict
-        seams = [seam for part in client.fold.reply.parts for seam in part.seams]
-        self.check_text(client.text)
-        match EndState(row.state):
-            case EndState.COMPLETE:
-                assert verdict is not None
-                assert client.text in self.versions or any(seam.missing for seam in seams)
-            case EndState.STOPPED:
-                assert "stop" in self.causes
-                doubtful = "did not confirm" in row.note or "may go on" in row.note
-                assert doubtful or not (client.cancel and self.server.generating)
-            case EndState.CUT:
-                if "no progress" in row.note or "still works" in row.note:
-                    self.causes.add("gave up")
-                assert self.causes, row.note
-            case EndState.FAILED:
-                assert not self.server.generations or "refused" in self.causes
-            case EndState.EXPIRED:
-                assert self.causes & {"expired", "refused"} or self.server.window_closed
-
-    # However it went, from here on all goes well: then it ends
+            self.check()
 
     def teardown(self) -> None:
-        if not hasattr(self, "client"):
-            return
-        for _ in range(300):
-            if self.over:
-                break
-            self.go_on(100)
-            self.what_is_shown_is_what_the_server_said()
-        assert self.over, "it hangs"
-
-
-def is_within(text: str, whole: str) -> bool:
-    """Whether `text` is `whole` with some of it left out."""
-    rest = iter(whole)
-    return all(char in rest for char in text)
+        if hasattr(self, "client"):
+            self.finish()
 
 
 TestStreams = Streams.TestCase

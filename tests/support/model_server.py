@@ -4,6 +4,7 @@ not, and what it says to each request. No sockets, no time: a test says what hap
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,8 +13,8 @@ from ssechat.core.conversation import Call
 from ssechat.core.deltas import Text
 from support.responses_answer import Script
 
-NAMED_BY_LINE = ("location", "relay")
 CHAT = ("none", "location", "replay", "relay", "llama")
+RESUMED = ("location", "replay", "relay", "llama", "responses")
 KINDS = (*CHAT, "responses", "kept")
 """How a server lets its stream be continued: not at all; after an `id:` line (`location`, `relay`);
 by sending all of it again; after a byte; after a number; by its final object alone."""
@@ -23,7 +24,7 @@ by sending all of it again; after a byte; after a number; by its final object al
 class Terms:
     """What a server is. `alone`: it goes on without a listener (a llama.cpp server may be too old
     for that). `named`: which of its events carry an id, where `id:` lines name them. `back`: about
-    how many events before the cursor it sends again.
+    how many events before the cursor it sends again. `noise` stands before each event.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Terms:
     alone: bool = True
     named: tuple[bool, ...] = ()
     back: int = 0
+    noise: bytes = b""
     grants: bool = True
     """Whether it takes the request as it is first asked; else only the humbler one."""
 
@@ -41,11 +43,16 @@ class Terms:
 
 @dataclass
 class Line:
-    """One connection: the number of the event that it sends next, and what it sends before."""
+    """One connection: the number of the event that it sends next, what it sends before that (the
+    rest of one, or events by their numbers), and what its headers say, as a `link.Connection` has
+    them."""
 
     at: int
+    rest: bytes = b""
     first: list[int] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
+    location: str = ""
+    remote_id: str = ""
+    server: str = ""
 
 
 class ModelServer:
@@ -53,7 +60,6 @@ class ModelServer:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
-        self.posts: list[tuple[str, bytes]] = []
         self.generations = 0
         self.made = 0
         self.generating = False
@@ -80,13 +86,11 @@ class ModelServer:
 
     # Requests
 
-    def post(self, call: Call, key: str, wish: bool) -> Line | int:
+    def post(self, call: Call, *, wish: bool) -> Line | int:
         """The request for an answer; `wish`: as it was first asked."""
-        self.posts.append((key, call.body))
         if wish and not self.terms.grants:
             return 400
-        attaches = self.generations and self.terms.kind == "relay"
-        if not attaches:
+        if not (self.generations and "Idempotency-Key" in call.headers):
             self.generations += 1
             self.generating = True
             if not wish and self.keeps:
@@ -114,7 +118,11 @@ class ModelServer:
             place = int(asked["from"])
             if self.window_closed and place:
                 return 400
-            return self._open(0 if not place else self.ends.index(place) + 1)
+            number = bisect_right(self.ends, place)
+            begun = place - (self.ends[number - 1] if number else 0)
+            line = self._open(number + bool(begun))
+            line.rest = self.events[number][begun:] if begun else b""
+            return line
         if self.window_closed and last_event_id:
             return 400
         place = self._after(last_event_id)
@@ -139,8 +147,10 @@ class ModelServer:
 
     def send(self, count: int) -> bytes:
         """The next events of the connection, as far as they exist."""
-        sent = b""
         line = self.line
+        sent = line.rest if line is not None else b""
+        if line is not None:
+            line.rest = b""
         while line is not None and count:
             if line.first:
                 number = line.first.pop(0)
@@ -155,26 +165,26 @@ class ModelServer:
         return sent
 
     def _open(self, at: int) -> Line:
-        headers = {}
+        line = Line(at)
         if self.terms.kind in ("location", "replay"):
-            headers = {"location": "/streams/1"}
+            line.location = "/streams/1"
         elif self.terms.kind == "relay":
-            headers = {"location": "/v1/streams/st_a/events", "name": "st_a"}
+            line.location, line.remote_id = "/v1/streams/st_a/events", "st_a"
         elif self.terms.kind == "llama":
-            headers = {"server": "llama.cpp"}
-        self.line = Line(at, headers=headers)
-        return self.line
+            line.server = "llama.cpp"
+        self.line = line
+        return line
 
     def _after(self, event_id: str) -> int:
         """The place after the last event with this id."""
         wanted = f"id: {event_id}\n".encode()
-        places = [n for n, event in enumerate(self.events) if event.startswith(wanted)]
+        places = [n for n, event in enumerate(self.events) if wanted in event]
         return places[-1] + 1 if event_id and places else 0
 
     def _before(self, place: int) -> int:
         """Where it begins: not between events that have no names, or nobody could tell where."""
         at = max(0, place - self.terms.back)
-        while 0 < at < place and not self.events[at].startswith(b"id:"):
+        while 0 < at < place and b"id: " not in self.events[at]:
             at -= 1
         return at
 
@@ -194,13 +204,14 @@ def _events(terms: Terms, keeps: bool) -> list[bytes]:
         data += [_chunk({}, finish_reason="stop"), "[DONE]"]
         named = [*terms.named, *[True] * len(data)]
         return [
-            _wire(one, _id(terms.kind, number) if named[number] else "")
+            terms.noise + _wire(one, _id(terms.kind, number) if named[number] else "")
             for number, one in enumerate(data)
         ]
     script = Script([Text(piece) for piece in terms.pieces])
     background = keeps and terms.kind == "responses"
     told = script.events("resp_1", background=background, store=keeps)
-    return [_wire(json.dumps({**one, "sequence_number": n}), "") for n, one in enumerate(told)]
+    data = [json.dumps({**one, "sequence_number": number}) for number, one in enumerate(told)]
+    return [terms.noise + _wire(one, "") for one in data]
 
 
 def _chunk(delta: dict[str, Any], **more: Any) -> str:
