@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -165,6 +166,77 @@ def test_the_note_of_a_verdict_survives_a_later_one_without() -> None:
     made = fold(tool, end("tool_calls"), DONE)
     assert made.reply.verdict is not None
     assert made.reply.verdict.note == "asks for a tool"
+
+
+# Answers that go on from another one's text, at an API that has a final object
+
+
+def response(*frames: Frame) -> Fold:
+    made = Fold(dialect("openai-responses").decoder())
+    for frame in frames:
+        made.take(frame)
+    return made
+
+
+def goes_on(text: str, *, trim: bool = True) -> Frame:
+    return mark(MarkName.CONTINUED, 1.0, 1.0, text=text, trim=trim, how="by a message")
+
+
+def piece(text: str) -> Frame:
+    return event({"type": "response.output_text.delta", "output_index": 0, "delta": text})
+
+
+def completed(text: str) -> dict[str, object]:
+    said = {"type": "message", "content": [{"type": "output_text", "text": text}]}
+    return {"id": "resp_1", "status": "completed", "output": [said]}
+
+
+def fetched(text: str) -> Frame:
+    return mark(MarkName.FETCHED, 105.0, 15.0, body=json.dumps(completed(text)))
+
+
+def ends(text: str) -> Frame:
+    return event({"type": "response.completed", "response": completed(text)})
+
+
+PARTIAL = "Once upon a time there"
+
+
+@pytest.mark.parametrize(
+    ("came", "whole"),
+    [
+        ([" was", " a"], " was a fox."),
+        ([], " was a fox."),
+        (["upon a time there was"], "upon a time there was a fox."),
+        (["upon a ti"], "upon a time there was a fox."),
+        ([" was a fox."], " was a fox."),
+        ([" was a dog"], " was a fox."),
+    ],
+)
+@pytest.mark.parametrize("end", [fetched, ends])
+def test_a_final_object_has_what_came_after_the_text_that_an_answer_goes_on_from(
+    end: Callable[[str], Frame], came: list[str], whole: str
+) -> None:
+    made = response(goes_on(PARTIAL), *map(piece, came), LOST, end(whole))
+    assert made.reply.answer == f"{PARTIAL} was a fox."
+    assert made.reply.verdict is not None
+    assert made.reply.verdict.state is EndState.COMPLETE
+    assert made.close(20.0) == []
+    assert made.reply.answer == f"{PARTIAL} was a fox."
+
+
+def test_without_a_repetition_to_trim_the_object_is_added_as_it_is() -> None:
+    made = response(goes_on("ha ha ha ha ", trim=False), piece("ha ha"), ends("ha ha ha ha "))
+    assert made.reply.answer == "ha ha ha ha ha ha ha ha "
+
+
+@given(st.text("ab ", max_size=30), st.text("ab ", max_size=40), st.integers(0, 40), st.booleans())
+def test_it_does_not_matter_how_much_came_before_the_object(
+    old: str, whole: str, came: int, trim: bool
+) -> None:
+    cut = response(goes_on(old, trim=trim), piece(whole[:came]), LOST, fetched(whole))
+    uncut = response(goes_on(old, trim=trim), piece(whole), ends(whole))
+    assert cut.reply.answer == uncut.reply.answer
 
 
 PIECES = st.lists(

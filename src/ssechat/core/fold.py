@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,8 +30,10 @@ class Fold:
         self.resumes = 0
         self.last_id = ""
         self.kept: Kept | None = None
-        self._overlap: Overlap | None = None
         self.continued = False
+        self._from = ""
+        self._trim: Callable[[], Overlap] | None = None
+        self._overlap: Overlap | None = None
         self._decoder = decoder
         self._lost: Frame | None = None
 
@@ -116,11 +120,22 @@ class Fold:
         rest = (whole.thinking or "").removeprefix(thinking)
         if rest and not text and (whole.thinking or "").startswith(thinking):
             found.append(Thinking(rest))
-        if whole.text is None or self.continued or whole.text == text:
+        if whole.text is None:
             return found
-        if whole.text.startswith(text):
-            return [*found, Text(whole.text[len(text) :])]
-        return [*found, Whole(text=whole.text)]
+        answer = self._answer(whole.text)
+        if answer.startswith(text):
+            rest = answer[len(text) :]
+            return [*found, Text(rest)] if rest else found
+        return [*found, Whole(text=answer)]
+
+    def _answer(self, whole: str) -> str:
+        """The answer that a final object's text makes, behind the text that it goes on from. What
+        was held back as a repetition is in it."""
+        self._overlap = None
+        if self._trim is not None:
+            overlap = self._trim()
+            whole = overlap.feed(whole) + overlap.close()
+        return self._from + whole
 
     def _apply(self, delta: Delta, wall: float, mono: float) -> None:
         if isinstance(delta, Verdict) and self.reply.verdict is not None and not delta.note:
@@ -170,8 +185,9 @@ class Fold:
 
     def _go_on(self, frame: Frame, note: dict[str, Any]) -> None:
         text, how = str(note.get("text", "")), str(note.get("how", ""))
-        echoes = bool(note.get("echoes"))
-        self._overlap = Overlap(text, echoes=echoes) if note.get("trim") else None
+        trim = partial(Overlap, text, echoes=bool(note.get("echoes")))
+        self._from, self._trim = text, trim if note.get("trim") else None
+        self._overlap = self._trim() if self._trim else None
         if self.continued:
             self.reply.begin_otherwise(how)
         else:
