@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import Rung
 from ssechat.hub.live import Live
 from ssechat.journal import Journal, NewStream, StreamRow
 
+_BEGINNING = 20
+"""Frames among which the marks of a continuation stand: they come before its request."""
+
 
 async def sibling(journal: Journal, old: Live) -> StreamRow:
-    """A new stream that gets, from its start, what the server of `old` now sends."""
+    """A new stream that gets, from its start, what the server of `old` now sends. It goes on from
+    the same text, if the old one goes on from another answer."""
     row = await journal.stream(old.stream_id)
     parent = await journal.parent(old.message_id)
     begun = await journal.begin(
@@ -30,4 +35,11 @@ async def sibling(journal: Journal, old: Live) -> StreamRow:
         remote_id=old.handle.id,
         rung=Rung.REPLAY,
     )
+    first = await journal.frames(old.stream_id, 0, _BEGINNING)
+    if marks := [frame for _, frame in first if _begins(frame)]:
+        await journal.append(begun.stream_id, marks, "")
     return await journal.stream(begun.stream_id)
+
+
+def _begins(frame: Frame) -> bool:
+    return frame.kind is FrameKind.MARK and frame.event == MarkName.CONTINUED

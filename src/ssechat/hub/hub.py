@@ -340,11 +340,12 @@ class Hub:
         await old.ended.wait()
         try:
             row = await sibling(self.journal, old)
+            live = self._live(row)
+            await catch_up(self.journal, live)
         except JournalProblem as problem:
             old.problem = problem
             old.changed()
             return
-        live = self._live(row)
         pump = self._open(live, row, way)
         stoppable = pump.out.cancel(live) is not None
         pump.start(take_up(rung=Rung.REPLAY, stoppable=stoppable, forked=True))
