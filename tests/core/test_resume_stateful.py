@@ -7,6 +7,8 @@ said, once each, in order; an end says the truth; nothing is paid for twice; not
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,6 +19,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from ssechat.core.overlap import SHORTEST
 from ssechat.core.resume import KEPT, Detached, Quiet, Stopped, Unreached
 from ssechat.core.schemes import rung
 from support.model_server import KINDS, RESUMED, Terms
@@ -173,7 +176,7 @@ class Streams(World, RuleBasedStateMachine):
             self.reading.lost("the server was started again")
         self.terms = Terms("replay", pieces)
         self.server.regenerate(self.terms)
-        self.versions.add(self.terms.text)
+        self.answers_with(self.terms)
 
     # The journal and the clock
 
@@ -251,6 +254,14 @@ class Streams(World, RuleBasedStateMachine):
             self.causes -= {"detach", "gave up"}
             row.state = "live"
             self.take_up(row)
+
+    @precondition(lambda self: self.over and self.client.text.strip())
+    @rule(terms=terms(), again=st.integers(0, 40))
+    def the_user_goes_on_by_a_new_request(self, terms: Terms, again: int) -> None:
+        """The new answer may begin by repeating the end of the old one."""
+        partial = self.client.text.rstrip()
+        repeats = (partial[-again:],) if again >= SHORTEST else ()
+        self.begin(replace(terms, pieces=repeats + terms.pieces), partial)
 
     # What always holds
 

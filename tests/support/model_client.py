@@ -178,6 +178,8 @@ class ModelClient:
     def _do(self, action: Action) -> None:
         match action:
             case Connect():
+                if action.fallback and self.live.fold.continued:
+                    self.goes_on_from(self.text)
                 self.reading = Reading(self, action)
             case Poll():
                 self.polls = True
@@ -211,6 +213,10 @@ class ModelClient:
 
     def put(self, frames: list[Frame]) -> None:
         self.waiting += frames
+
+    def goes_on_from(self, text: str) -> None:
+        """The answer is to go on from another one's text."""
+        self.note(MarkName.CONTINUED, text=text, trim=True, how="by a message")
 
     def commit(self) -> None:
         """Frames to disk, then what they mean."""
