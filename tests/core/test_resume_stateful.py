@@ -276,4 +276,4 @@ class Streams(World, RuleBasedStateMachine):
 
 
 TestStreams = Streams.TestCase
-TestStreams.settings = settings(max_examples=150, stateful_step_count=30)
+TestStreams.settings = settings(max_examples=200, stateful_step_count=40)

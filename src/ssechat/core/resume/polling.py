@@ -78,8 +78,10 @@ def unpolled(stream: Stream, what: Refused | Lost | Unreached, now: float) -> St
     if stream.rung in STREAMS:
         return back_off(stream, what.why, now, asked)
     tries = stream.tries + 1
-    if (status and status not in TRANSIENT) or status is None or tries > MAX_TRIES:
+    if status is None or (status and status not in TRANSIENT):
         return interrupt(stream, what.why)
+    if tries > MAX_TRIES:
+        return interrupt(stream, f"{what.why}; no progress in {MAX_TRIES} tries")
     waiting = to(stream, State.POLLING, tries=tries)
     return waiting, [Wait(min(asked or 0.0, MAX_ASKED), spread(tries + 1))]
 
