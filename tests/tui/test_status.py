@@ -28,6 +28,7 @@ from ssechat.tui.status import (
     row_badge,
     row_pieces,
     state_of,
+    usable,
 )
 
 ID = "st_abcdefghijkl.1-"
@@ -121,6 +122,12 @@ def test_a_cut_says_whether_it_can_go_on() -> None:
     assert end_of("cut", "lost", Rung.NONE).text == "cut (cannot resume)"
     assert end_of("expired", "gone", Rung.CONTINUE).text == "expired (F6 continues)"
     assert end_of("cut", "lost").text == "cut"
+
+
+def test_what_cannot_be_continued_for_nothing_came_does_not_offer_it() -> None:
+    assert usable(Rung.CONTINUE, " \n") is Rung.NONE
+    assert usable(Rung.CONTINUE, "a") is Rung.CONTINUE
+    assert usable(Rung.EXACT, "") is Rung.EXACT
 
 
 def test_ttfb_runs_while_the_first_byte_is_awaited_and_then_stands() -> None:

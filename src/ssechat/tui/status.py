@@ -68,7 +68,9 @@ def state_of(live: Live, now: float | None = None) -> Piece:
     """The state in the words of the design: `live`, `thinking`, `reconnecting (3 s)`, `cut` …"""
     now = time.monotonic() if now is None else now
     if live.outcome is not None:
-        return end_of(live.outcome.end, live.outcome.note, live.rung)
+        return end_of(
+            live.outcome.end, live.outcome.note, usable(live.rung, live.fold.reply.answer)
+        )
     match live.machine.state:
         case State.SUBMITTING | State.WAITING if not live.followed:
             return Piece("waiting", Tone.BUSY)
@@ -103,6 +105,11 @@ def end_of(state: str, note: str, rung: Rung | None = None) -> Piece:
     elif end is EndState.EXPIRED and rung is Rung.CONTINUE:
         word = "expired (F6 continues)"
     return Piece(word, _ENDS[end])
+
+
+def usable(rung: Rung, answer: str) -> Rung:
+    """The rung, if F6 can use it: a new request goes on from something only."""
+    return Rung.NONE if rung is Rung.CONTINUE and not answer.strip() else rung
 
 
 def _way_on(rung: Rung) -> str:

@@ -22,6 +22,7 @@ from ssechat.tui.status import (
     row_badge,
     row_pieces,
     state_of,
+    usable,
 )
 from ssechat.tui.transcript.page import Item, NoteItem, Page, ReplyItem, UserItem
 
@@ -122,7 +123,8 @@ class Tab:
         if self.live is not None:
             self._unwatch = self.live.watch(self._move)
         elif leaf is not None and leaf.stream_id is not None and leaf.state in _OPEN_ENDS:
-            self.rung = rung_after(await journal.stream(leaf.stream_id))
+            rung = rung_after(await journal.stream(leaf.stream_id))
+            self.rung = usable(rung, leaf.text)
 
     def release(self) -> None:
         """Look no longer at a stream. It goes on."""
