@@ -14,6 +14,7 @@ from support.app import (
     ENTER,
     ESCAPE,
     F2,
+    F6,
     LEADER,
     QUIT,
     READY,
@@ -162,3 +163,33 @@ def test_a_frozen_terminal_stops_neither_the_stream_nor_the_program(tmp_path: Pa
         leave(program)
     ((_, answer),) = stored(tmp_path)
     assert answer.text == expected("hello #rate=400")
+
+
+def test_who_quits_is_told_what_goes_on_and_finds_it_at_the_next_start(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "hello #rate=100")
+        bar_says(program, "thinking", "exact")
+        leave(program)
+        said = " ".join(program.screen_text().split())
+        assert "1 answer goes on at the server; the next start of ssechat shows the rest" in said
+    with demo(tmp_path) as program:
+        bar_says(program, "complete", "resumed ×1")
+        leave(program)
+    ((_, answer),) = stored(tmp_path)
+    assert answer.text == expected("hello #rate=100")
+
+
+def test_who_detaches_fetches_the_rest_when_it_is_wanted(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "hello #rate=200")
+        bar_says(program, "thinking", "exact")
+        program.send(LEADER + b"d")
+        told(program, "detached: the server goes on")
+        bar_says(program, "cut (F6 resumes)")
+        program.send(F6)
+        bar_says(program, "complete", "resumed ×1")
+        leave(program)
+    ((_, answer),) = stored(tmp_path)
+    assert answer.text == expected("hello #rate=200")
