@@ -87,7 +87,7 @@ def test_a_bug_in_the_app_ends_it_tidily(tmp_path: Path, where: str) -> None:
 def test_a_bug_in_mid_stream_loses_nothing(tmp_path: Path) -> None:
     with demo(tmp_path, cols=200, before=RAISE + VERB) as program:
         program.wait_for(READY)
-        ask(program, "hello #rate=400")
+        ask(program, "hello #rate=200")
         bar_says(program, "thinking")
         program.send(b"a draft" + F1)
         ends_tidily(program, tmp_path)
@@ -96,7 +96,7 @@ def test_a_bug_in_mid_stream_loses_nothing(tmp_path: Path) -> None:
         bar_says(program, "complete", "resumed ×1")
         leave(program)
     ((_, answer),) = stored(tmp_path)
-    assert answer.text == expected("hello #rate=400")
+    assert answer.text == expected("hello #rate=200")
 
 
 def test_a_bug_while_sending_is_told_and_the_text_is_the_draft_again(tmp_path: Path) -> None:

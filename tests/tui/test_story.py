@@ -34,7 +34,6 @@ def test_send_stop_retry_and_the_attempts_in_reach(tmp_path: Path) -> None:
         )
         program.send(b"\x12")  # ctrl+r
         program.wait_for("attempt 2/2")
-        bar_says(program, "thinking")
         bar_says(program, "complete")
         program.send(LEADER + b"[")
         program.wait_for("attempt 1/2")

@@ -152,7 +152,7 @@ def test_a_second_window_follows_the_stream_and_takes_it_over_when_the_first_one
 def test_a_frozen_terminal_stops_neither_the_stream_nor_the_program(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
-        ask(program, "hello #rate=400")
+        ask(program, "hello #rate=200")
         bar_says(program, "thinking")
         program.freeze()
         until = time.monotonic() + 15
@@ -162,7 +162,7 @@ def test_a_frozen_terminal_stops_neither_the_stream_nor_the_program(tmp_path: Pa
         bar_says(program, "complete")
         leave(program)
     ((_, answer),) = stored(tmp_path)
-    assert answer.text == expected("hello #rate=400")
+    assert answer.text == expected("hello #rate=200")
 
 
 def test_who_quits_is_told_what_goes_on_and_finds_it_at_the_next_start(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_who_quits_is_told_what_goes_on_and_finds_it_at_the_next_start(tmp_path:
 def test_who_detaches_fetches_the_rest_when_it_is_wanted(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)
-        ask(program, "hello #rate=200")
+        ask(program, "hello #rate=150")
         bar_says(program, "thinking", "exact")
         program.send(LEADER + b"d")
         told(program, "detached: the server goes on")
@@ -192,4 +192,4 @@ def test_who_detaches_fetches_the_rest_when_it_is_wanted(tmp_path: Path) -> None
         bar_says(program, "complete", "resumed ×1")
         leave(program)
     ((_, answer),) = stored(tmp_path)
-    assert answer.text == expected("hello #rate=200")
+    assert answer.text == expected("hello #rate=150")
