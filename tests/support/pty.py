@@ -21,6 +21,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -138,10 +139,16 @@ class PtyProgram:
 
     def send(self, data: bytes, timeout: float = 10.0) -> None:
         """Type `data`. Fails if the program does not read it within `timeout` seconds."""
+        end = time.monotonic() + timeout
         while data:
-            if self._master < 0 or not select.select([], [self._master], [], timeout)[1]:
+            ready = self._master >= 0 and select.select([], [self._master], [], timeout)[1]
+            if not ready or time.monotonic() > end:
                 raise AssertionError(self._report(f"the program does not read {data[:40]!r}"))
-            data = data[os.write(self._master, data) :]
+            try:
+                data = data[os.write(self._master, data) :]
+            except BlockingIOError:  # the terminal changes its mode just now
+                with self._changed:
+                    self._changed.wait(0.01)
 
     def resize(self, cols: int, rows: int) -> None:
         with self._changed:
