@@ -79,8 +79,9 @@ def ends_tidily(program: PtyProgram, home: Path) -> None:
 def test_a_bug_in_the_app_ends_it_tidily(tmp_path: Path, where: str) -> None:
     fault, keys = FATAL[where]
     with demo(tmp_path, cols=200, before=RAISE + fault) as program:
-        program.wait_for(b"\x1b[?1049h")
-        program.send(keys)  # at once: the demo child is still starting
+        # Once the terminal is raw (before, enter is another key), and while the demo still starts.
+        program.wait_for(b"\x1b[?2004h")
+        program.send(keys)
         ends_tidily(program, tmp_path)
 
 
