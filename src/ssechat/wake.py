@@ -6,8 +6,11 @@ After each of these a connection may be dead without knowing it.
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Protocol
 
 from ssechat import network
@@ -16,8 +19,11 @@ from ssechat.core.clocks import JUMP, Clocks
 SLEPT = "this machine slept"
 STOPPED = "ssechat was stopped"
 NETWORK = "the network changed"
-REASONS = [SLEPT, STOPPED, NETWORK]
+PAUSED = "ssechat was stopped for a moment"
+REASONS = [SLEPT, STOPPED, NETWORK, PAUSED]
 """Where several hold at once, the first is told."""
+DOUBTS = (NETWORK, PAUSED)
+"""After these a connection that still brings bytes lives; the others were too long for any."""
 
 TICK = 1.0  # s
 GAP = 1.0
@@ -74,6 +80,10 @@ class Watch:
         """To be called at every sign of it."""
         self._want(NETWORK, GAP)
 
+    def continued(self) -> None:
+        """To be called when the process goes on after it was stopped, for however long."""
+        self._want(PAUSED, 0)
+
     def _tick(self) -> None:
         self._timer = self._later(self._every, self._tick)
         if away := self._clocks.tick(self._wall(), self._mono()):
@@ -103,4 +113,27 @@ def watch(on_wake: Callable[[str], None], *, tick: float = TICK, jump: float = J
     loop = asyncio.get_running_loop()
     found = Watch(on_wake, loop.call_later, tick=tick, jump=jump)
     found.on_close(network.listen(loop, found.network_changed))
+    found.on_close(_listen_for_continue(loop, found.continued))
     return found
+
+
+def _listen_for_continue(
+    loop: asyncio.AbstractEventLoop, continued: Callable[[], None]
+) -> Callable[[], None]:
+    """Call `continued` on the loop at each SIGCONT, before whoever listened to it already (the
+    terminal's driver, which repaints); until the function that this gives is called."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None  # signals are not told elsewhere
+    before = signal.getsignal(signal.SIGCONT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(continued)
+        if callable(before):
+            before(number, frame)
+
+    def close() -> None:
+        if signal.getsignal(signal.SIGCONT) is handle:
+            signal.signal(signal.SIGCONT, before)
+
+    signal.signal(signal.SIGCONT, handle)
+    return close

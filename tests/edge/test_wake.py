@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pytest
 
 from ssechat import network
-from ssechat.wake import NETWORK, SLEPT, STOPPED, Watch
+from ssechat.wake import NETWORK, PAUSED, SLEPT, STOPPED, Watch, watch
 
 
 class Time:
@@ -150,6 +150,24 @@ def test_who_fails_to_hear_is_told_again_the_next_time(time: Time) -> None:
             time.run(2)
 
 
+def test_going_on_after_a_stop_of_any_length_is_told_at_once(time: Time) -> None:
+    watch = time.watch()
+    time.run(10.25)
+    time.skip(0.5)
+    watch.continued()
+    time.run(10)
+    assert time.told == [(10.75, PAUSED)]
+
+
+def test_a_long_stop_is_told_once_and_for_what_it_was(time: Time) -> None:
+    watch = time.watch()
+    time.run(10.25)
+    time.skip(60)
+    watch.continued()
+    time.run(10)
+    assert time.told == [(70.25, STOPPED)]
+
+
 def test_after_its_end_nothing_is_told(time: Time) -> None:
     watch = time.watch()
     time.run(10)
@@ -213,15 +231,18 @@ def said(child: subprocess.Popen[bytes]) -> bytes:
     return child.stdout.readline()
 
 
-def test_a_process_that_was_stopped_says_so_once_it_goes_on() -> None:
+@pytest.mark.parametrize(("pause", "why"), [(0, PAUSED), (0.8, STOPPED)])
+def test_a_process_that_was_stopped_says_so_once_it_goes_on(pause: float, why: str) -> None:
     command = [sys.executable, "-c", CHILD]
     with subprocess.Popen(command, 0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
             assert said(child) == b"ready\n"
             child.send_signal(signal.SIGSTOP)
-            select.select([child.stdout], [], [], 0.8)  # a busy machine may stop it by itself
+            _, status = os.waitpid(child.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status)
+            select.select([child.stdout], [], [], pause)
             child.send_signal(signal.SIGCONT)
-            while said(child) != f"{STOPPED}\n".encode():
+            while said(child) != f"{why}\n".encode():
                 pass  # another test may change the network meanwhile
         finally:
             child.kill()
@@ -239,6 +260,24 @@ async def main():
     print("without")
 asyncio.run(main())
 """
+
+
+async def test_whoever_listened_to_the_signal_still_hears_it() -> None:
+    """Our own process is continued, although it was not stopped."""
+    heard: list[int] = []
+    told: asyncio.Queue[str] = asyncio.Queue()
+    before = signal.signal(signal.SIGCONT, lambda number, _: heard.append(number))
+    try:
+        ours = signal.getsignal(signal.SIGCONT)
+        watched = watch(told.put_nowait)
+        signal.raise_signal(signal.SIGCONT)
+        while await asyncio.wait_for(told.get(), 10) != PAUSED:
+            pass
+        watched.close()
+        assert heard == [signal.SIGCONT]
+        assert signal.getsignal(signal.SIGCONT) is ours
+    finally:
+        signal.signal(signal.SIGCONT, before)
 
 
 def test_where_the_system_gives_no_socket_it_goes_without() -> None:

@@ -43,14 +43,14 @@ class Line:
     def read(self, until: str = "") -> str:
         """What was written, at least up to `until`, without what stalled the line."""
         text = ""
-        while (
-            self.driver.backlog or until not in text or select.select([self.master], [], [], 0)[0]
-        ):
-            text += os.read(self.master, 1_000_000).decode()
+        while self.driver.backlog or self._readable() or until not in text:
+            # The backlog is counted down only after its last bytes can be read here.
+            if self._readable(within=0.01):
+                text += os.read(self.master, 1_000_000).decode()
         return text.strip(".")
 
-    def _readable(self) -> bool:
-        return bool(select.select([self.master], [], [], 0)[0])
+    def _readable(self, within: float = 0) -> bool:
+        return bool(select.select([self.master], [], [], within)[0])
 
 
 @pytest.fixture

@@ -155,6 +155,30 @@ def test_nothing_that_a_hostile_answer_says_reaches_the_terminal(tmp_path: Path)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+def test_after_a_short_stop_a_connection_that_brings_nothing_is_replaced(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "hello #rate=100")
+        bar_says(program, "live")
+        (child,) = children(program.pid)
+        os.kill(child, signal.SIGSTOP)
+        try:
+            program.kill(number)
+            program.wait_until_stopped()
+            program.kill(signal.SIGCONT)
+            bar_says(program, "resuming")
+        finally:
+            os.kill(child, signal.SIGCONT)
+        bar_says(program, "complete", "resumed ×1")
+        leave(program)
+    ((_, answer),) = stored(tmp_path)
+    assert answer.text == expected("hello #rate=100")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
 def test_f6_brings_back_an_answer_whose_demo_provider_died(tmp_path: Path) -> None:
     with demo(tmp_path) as program:
         program.wait_for(READY)

@@ -226,7 +226,7 @@ class Hub:
             pump.tell(Woken())
 
     def wake_all(self, why: str) -> None:
-        """This machine slept, or its network changed: look at once whether connections live."""
+        """`why`, one of `wake.REASONS`: look at once whether connections live."""
         for pump in tuple(self._pumps.values()):
             pump.wake(why)
 

@@ -47,9 +47,9 @@ from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.journal import Journal
 from ssechat.link import Clients, Connection
-from ssechat.wake import NETWORK
+from ssechat.wake import DOUBTS
 
-_LISTEN = 2.0  # s in which a connection must bring a byte after the network has changed
+_LISTEN = 2.0  # s in which a connection that may be dead must bring a byte
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
 
@@ -138,15 +138,15 @@ class Pump:
             self.tell(Quiet(self._connection.quiet))
 
     def wake(self, why: str) -> None:
-        """This computer slept, or the network changed: a connection may be dead unawares. After a
-        change of the network one that still brings bytes is left alone."""
+        """One of `wake.REASONS`: a connection may be dead unawares. Where that is in doubt, one
+        that still brings bytes is left alone."""
         machine = self.live.machine
         if machine.state in RECEIVING and machine.rung in STREAMS and machine.verdict is None:
-            if why == NETWORK and self._connection is not None:
+            if why in DOUBTS and self._connection is not None:
                 asyncio.get_running_loop().call_later(_LISTEN, self._probe, self._connection, why)
                 return
             self.note(MarkName.LOST, why=why)
-        elif machine.state in REJOINING and why == NETWORK:
+        elif machine.state in REJOINING and why in DOUBTS:
             return  # it dials anew already
         self.tell(Woken(by_user=False))
 

@@ -15,6 +15,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from textual.app import App
@@ -49,6 +50,7 @@ class SsechatDriver(LinuxDriver):
         mouse: bool = True,
         size: tuple[int, int] | None = None,
     ) -> None:
+        self._told_before_us = signal.getsignal(signal.SIGCONT)
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.on_terminal_gone: Callable[[], None] = partial(os.kill, os.getpid(), signal.SIGHUP)
         self._gone = False
@@ -127,7 +129,9 @@ class SsechatDriver(LinuxDriver):
         else:
             stop()
 
-    def _sigcont_application(self, *args: object) -> None:
+    def _sigcont_application(self, number: int, frame: FrameType | None) -> None:
+        if callable(self._told_before_us):
+            self._told_before_us(number, frame)
         if self._auto_restart:
             self._post(self._continue)
 
