@@ -72,6 +72,7 @@ LITERALLY = {
     ),
     Handle("again", "tail?n=9"): Asked(get("tail?n=9"), get("tail?n=9"), in_header=True),
     Handle("again", ""): Asked(get(""), get(""), in_header=True),
+    Handle("hoped", "chat"): Asked(get("chat"), get("chat"), in_header=True),
     Handle("responses", id="resp_1"): Asked(
         get(RESPONSE.format("")),
         get(RESPONSE.format("&starting_after=7")),
@@ -276,6 +277,7 @@ RUNGS = {
     "location": (R, E),
     "relay": (E, E),
     "again": (N, E),
+    "hoped": (N, E),
     "responses": (E, E),
     "responses-kept": (F, F),
     "interactions": (E, E),

@@ -37,7 +37,7 @@ def ends(*data: str, cut: bool = False, status: int = 200, headers: Any = None) 
             await wire.reply(status, json.dumps({"error": {"message": "no"}}))
             return
         await wire.open_stream(headers)
-        await say(wire, "word")
+        await say(wire, "word", ids="e{}" if headers else "")
         for each in data:
             await wire.event(each)
         await (wire.end() if not cut else wire.hang() if headers else _cut(wire))

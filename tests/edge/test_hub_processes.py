@@ -142,7 +142,7 @@ async def test_streams_of_a_killed_process_go_on_by_what_each_server_can(tmp_pat
 
     async def plain(request: Request, wire: Wire) -> None:
         await wire.open_stream()
-        await say(wire, "a ")
+        await say(wire, "a ", ids="")
         await wire.hang()
 
     async with FaultServer(relayed) as can, FaultServer(plain) as cannot:

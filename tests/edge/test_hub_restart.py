@@ -21,7 +21,7 @@ async def test_a_server_that_showed_no_way_to_continue_is_not_asked_again_after_
 ) -> None:
     async def plain(_: Request, wire: Wire) -> None:
         await wire.open_stream()
-        await say(wire, "a ", "b ")
+        await say(wire, "a ", "b ", ids="")
         await wire.hang()
 
     async with FaultServer(plain) as server:
@@ -44,9 +44,9 @@ async def test_frames_that_come_while_a_reader_looks_at_the_journal_are_not_miss
 
     async def in_two(_: Request, wire: Wire) -> None:
         await wire.open_stream()
-        await say(wire, "a ")
+        await say(wire, "a ", ids="")
         await go.wait()
-        await say(wire, "b ", first=2)
+        await say(wire, "b ", ids="")
         await wire.end()
 
     async with FaultServer(in_two) as server, opened(tmp_path) as hub:

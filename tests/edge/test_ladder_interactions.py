@@ -160,21 +160,11 @@ async def test_where_the_background_is_refused_it_is_asked_for_once_and_had_with
         assert (len(server.answers), found.resumes) == (1, 1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an id that is sent again at once may be a checkpoint for several events; whether"
-    " Gemini names each event once is not documented",
-)
 async def test_an_event_that_comes_twice_at_once_counts_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
         is_whole(*await run(hub, Leg(twice=frozenset(range(99)))))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="`cancelled`, unasked, is shown as `stopped`; whether Gemini ends a plain answer with"
-    " our connection is not documented",
-)
 async def test_what_the_server_cancels_because_we_were_cut_off_is_a_cut(tmp_path: Path) -> None:
     async with opened(tmp_path) as hub:
         found, _ = await run(hub, Leg(events=6, how="cut"), refuse_background=True)

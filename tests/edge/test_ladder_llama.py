@@ -148,7 +148,7 @@ async def test_cut_anywhere_again_and_again(dialect: str, reset: bool, tmp_path:
         assert sum(cut.resumes for cut, _ in found) >= 12
 
 
-async def test_cut_in_the_head_nothing_is_sent_again(tmp_path: Path) -> None:
+async def test_cut_in_the_head_it_is_found_by_its_name_and_not_sent_again(tmp_path: Path) -> None:
     async with LlamaServer(PIECES) as server, opened(tmp_path) as hub:
 
         async def cut_at(k: int) -> tuple[Run, TcpProxy]:
@@ -156,8 +156,8 @@ async def test_cut_in_the_head_nothing_is_sent_again(tmp_path: Path) -> None:
                 return await run(hub, at(proxy.base_url)), proxy
 
         for cut, proxy in await together(map(cut_at, range(1, 120, 7))):
-            assert cut[:2] == ("cut", "")
-            assert len(proxy.requests) == 1
+            whole(cut, server)
+            assert proxy.count("POST") == 1
 
 
 async def test_what_is_replayed_goes_over_into_what_is_live(tmp_path: Path) -> None:
@@ -249,6 +249,54 @@ async def test_a_stop_before_the_headers_is_told_too(tmp_path: Path) -> None:
             await server.received(len(server.requests) + 1)
         assert server.stops == [server.generations[0].name]
         assert server.generations[0].ended in ("stopped", "disconnected")
+
+
+async def test_a_stop_before_the_headers_needs_no_question_at_a_known_server(
+    tmp_path: Path,
+) -> None:
+    async with LlamaServer(PIECES, notices=False) as server, opened(tmp_path) as hub:
+        await ended(await ask(hub, at(server.base_url)))  # by which the server is known
+        server.hold = 0
+        before = len(server.requests)
+        live = await ask(hub, at(server.base_url))
+        await server.received(before + 1)
+        hub.stop(live)
+        row = await stored(hub, await ended(live))
+        assert (row.state, row.note) == ("stopped", "")
+        assert server.stops == [server.generations[1].name]
+        assert [request.method for request in server.requests[before:]] == ["POST", "DELETE"]
+
+
+async def test_an_answer_whose_connection_was_lost_before_the_headers_is_found_by_name(
+    tmp_path: Path,
+) -> None:
+    async with (
+        LlamaServer(PIECES, hold=0, notices=False) as server,
+        TcpProxy("127.0.0.1", server.port) as proxy,
+        opened(tmp_path) as hub,
+    ):
+        live = await ask(hub, at(proxy.base_url))
+        await server.received()
+        proxy.cut()
+        await server.received(len(server.requests) + 1)
+        server.go()
+        whole(await left(hub, await ended(live)), server)
+        assert (len(server.posts), server.offsets) == (1, [0])
+
+
+async def test_one_that_ended_with_the_connection_is_not_claimed(tmp_path: Path) -> None:
+    async with (
+        LlamaServer(PIECES, hold=0) as server,
+        TcpProxy("127.0.0.1", server.port) as proxy,
+        opened(tmp_path) as hub,
+    ):
+        live = await ask(hub, at(proxy.base_url))
+        await server.received()
+        proxy.cut()
+        row = await stored(hub, await ended(live))
+        assert (row.state, row.text) == ("expired", "")
+        assert row.note == "the server no longer has this stream"
+        assert len(server.posts) == 1
 
 
 async def test_a_detached_answer_goes_on_there_and_can_be_taken_up(tmp_path: Path) -> None:

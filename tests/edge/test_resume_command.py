@@ -22,7 +22,7 @@ def answers(headers: dict[str, str]) -> Handler:
             await say(wire, "c ", "d", first=3)
             await finish(wire, 5)
         else:
-            await say(wire, "a ", "b ")
+            await say(wire, "a ", "b ", ids="e{}" if headers else "")
             await wire.hang()
 
     return handler

@@ -67,9 +67,10 @@ class LlamaServer(FaultServer):
 
     With `hold` it stands still after so many events, until `go()`; with 0, before the headers. A
     comment goes before the events whose numbers are in `pings`. `ring`: bytes that are kept of
-    each. `keeps`: whether it has the resume API at all. `prefill`: whether it goes on from a last
-    message of the assistant's, which it then repeats whole; else it refuses that. `on_stop` is
-    called before a DELETE is answered. All may be changed while it runs.
+    each. `keeps`: whether it has the resume API at all. `notices`: whether it learns before the
+    headers that the client has gone, which it does not over a dead network. `prefill`: whether it
+    goes on from a last message of the assistant's, which it then repeats whole; else it refuses
+    that. `on_stop` is called before a DELETE is answered. All may be changed while it runs.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class LlamaServer(FaultServer):
         pings: frozenset[int] = frozenset(),
         ring: int = RING,
         keeps: bool = True,
+        notices: bool = True,
         prefill: bool = True,
         on_stop: Callable[[], object] = lambda: None,
     ) -> None:
@@ -91,6 +93,7 @@ class LlamaServer(FaultServer):
         self.pings = pings
         self.ring = ring
         self.keeps = keeps
+        self.notices = notices
         self.prefill = prefill
         self.on_stop = on_stop
         self.generations: list[Generation] = []
@@ -161,8 +164,9 @@ class LlamaServer(FaultServer):
             pieces = _after(before["content"], pieces, repeats=False)
         generation = self._begin(request, ANSWERS[path](len(self.generations), thinking, pieces))
         if self.hold == 0:
-            await _first(self._going.wait(), wire.peer_closed.wait())
-        if wire.peer_closed.is_set():
+            gone = wire.peer_closed if self.notices else asyncio.Event()
+            await _first(self._going.wait(), gone.wait())
+        if self.notices and wire.peer_closed.is_set():
             self._kept.pop(generation.name, None)
             generation.end("disconnected")
             return

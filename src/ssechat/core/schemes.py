@@ -6,6 +6,7 @@ makes requests of it. Nothing in a handle picks a host, and an id is one segment
     location      GET the same-origin `Location` of the answer, with `Last-Event-ID`
     relay         the same of our own relay, whose ids are ordered and which can be told to stop
     again         GET the same URL again, with `Last-Event-ID` (the EventSource way)
+    hoped         the same of a POST whose events have ids, until it worked once: then it is `again`
     responses     OpenAI Responses: `starting_after`, poll, cancel
     responses-kept  of an answer that was not made in the background: poll only
     interactions  Gemini Interactions: `last_event_id` in the query, poll, cancel
@@ -25,6 +26,8 @@ from ssechat.core.splice import Ordering
 
 CONVERSATION_HEADER = "X-Conversation-Id"
 """What makes a llama.cpp server keep a stream. A fresh random id for each generation."""
+LLAMA = "llama.cpp"
+"""How its `Server` header begins."""
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -82,7 +85,7 @@ def kept(scheme: str, id: str, *, streams: bool) -> Handle:
 def by_conversation(call: Call, server: str) -> Handle:
     """What a llama.cpp server promises for a request under `CONVERSATION_HEADER`."""
     name = call.headers.get(CONVERSATION_HEADER, "")
-    if not name or not server.lower().startswith("llama.cpp"):
+    if not name or not server.lower().startswith(LLAMA):
         return Handle()
     below = "v1/" if call.path.startswith("v1/") else ""
     return Handle("llama", f"{below}stream", name)
@@ -93,6 +96,18 @@ def again(call: Call) -> Handle:
     return Handle("again", call.path, "") if call.method == "GET" else Handle()
 
 
+def hoped(call: Call) -> Handle:
+    """A server that gives ids to the events of a POST, and names no place for them, may know them
+    at the same URL, as MCP's servers do. To ask costs nothing."""
+    return Handle(HOPED, call.path, "")
+
+
+def proven(handle: Handle) -> Handle:
+    """What was hoped has worked."""
+    return Handle("again", handle.path, "")
+
+
+HOPED = "hoped"
 NOTHING = Handle("nothing")
 
 
@@ -167,6 +182,13 @@ SCHEMES = {
         in_header=True,
     ),
     "again": Scheme(
+        Rung.NONE,
+        Rung.EXACT,
+        lambda handle, _: _get(handle.path),
+        in_header=True,
+        outlives=False,
+    ),
+    HOPED: Scheme(
         Rung.NONE,
         Rung.EXACT,
         lambda handle, _: _get(handle.path),

@@ -11,7 +11,9 @@ where they also have no gaps a jump shows that events are missing; but only whil
 one.
 
 A server that switches from replay to live can also send events twice without having lost anything:
-an event whose id has passed already, with the same content, is dropped wherever it comes.
+an event whose id has passed already, with the same content, is dropped wherever it comes. Only the
+latest id may go on being sent (a checkpoint), unless the API names its events in their data and no
+name has stood for two events yet.
 """
 
 from __future__ import annotations
@@ -110,6 +112,8 @@ class History:
         self._after: dict[str, int] = {}
         self._nameless: dict[str, list[int]] = {}
         self.last_id = ""
+        self.shared = False
+        """Whether one id has named two events that differ."""
 
     def __len__(self) -> int:
         return len(self._events)
@@ -121,6 +125,7 @@ class History:
             return
         if frame.kind is FrameKind.EVENT:
             if frame.own_id and frame.id:
+                self.shared = self.shared or self.another(frame)
                 self._places.setdefault(_both(frame), []).append(len(self._events))
                 self._first.setdefault(frame.id, len(self._events))
             self._events.append(_digest(frame))
@@ -155,6 +160,10 @@ class History:
     def has_event(self, own_id: str, before: int) -> bool:
         """Whether one of the first `before` events has this id."""
         return self._first.get(own_id, before) < before
+
+    def another(self, frame: Frame) -> bool:
+        """Whether its id names an event already, and not this one."""
+        return frame.id in self._first and _both(frame) not in self._places
 
     def times(self, frame: Frame, before: int) -> int:
         """How often this very event, id and all, is among the first `before`."""
@@ -195,6 +204,8 @@ class Splice:
         self._ordering = ordering
         self._last = order(history.last_id, ordering)
         self._came: Counter[int] = Counter()  # since the replay, by id and content together
+        self._names: dict[str, int] = {}  # the first event of each id since the replay
+        self._shared = history.shared
         self._latest = history.last_id
         self._again: Counter[int] | None = None
         self._places: set[int] = set()
@@ -279,6 +290,8 @@ class Splice:
     def _repeated(self, frame: Frame) -> bool:
         """The latest id may go on being sent: some servers name checkpoints. But once an earlier
         event has come again, the latest ones are due again too, each once."""
+        if self._history.named and not self._shared and self._ordering is Ordering.OPAQUE:
+            return self._times(frame) > 0
         digest, latest = _digest(frame), frame.id == self._latest
         again = self._again if latest else Counter()
         if again is None or again[digest] >= self._times(frame):
@@ -289,7 +302,10 @@ class Splice:
 
     def _pass(self, frame: Frame) -> None:
         if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
-            self._came[_both(frame)] += 1
+            both = _both(frame)
+            first = self._names.setdefault(frame.id, both)
+            self._shared = self._shared or first != both or self._history.another(frame)
+            self._came[both] += 1
         if frame.own_id:
             self._latest = frame.id
             self._nameless = deque()

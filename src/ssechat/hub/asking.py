@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.deltas import Verdict
 from ssechat.core.errors import LinkProblem, Problem
 from ssechat.core.resume import Happening, Lost, Polled, Refused
-from ssechat.core.schemes import by_conversation
+from ssechat.core.schemes import Handle, by_conversation
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import happening_of
@@ -17,6 +19,7 @@ from ssechat.link import Answer, Clients, fetch
 OBJECT_LIMIT = 32 * 2**20
 """Bytes of a final object; it may hold images."""
 OBJECT_TIME = 30.0  # s
+_NAME_TIME = 2.0  # s; a stop waits for it
 
 _NOTHING_LEFT = (404, 405, 409, 410, 501)
 """Nothing is left to stop, or closing the connection was all that it needed."""
@@ -37,17 +40,16 @@ async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
     return "" if agreed else f"status {answer.status}"
 
 
-async def stop_if_llama(clients: Clients, out: Outgoing, live: Live) -> None:
-    """A request was given up before its server had shown what it is. llama.cpp goes on with it all
-    the same: see whether that is it, by a request that costs nothing, and stop it then."""
-    call = Call("GET", out.dialect.MODELS_PATH, {})
+async def named_by_us(clients: Clients, out: Outgoing) -> Handle:
+    """How to get back to an answer whose server has not shown what it is, because the connection
+    ended before the headers. llama.cpp ends it then, if it notices, and else goes on with it under
+    the name that we chose: see whether that is it, by a request that costs nothing."""
     try:
-        answer = await fetch(clients, out.target, call)
-        live.handle = by_conversation(out.call, answer.server)
-        if live.handle.known:
-            await ask_to_stop(clients, out, live)
-    except Problem:
-        pass  # closing the connection was all that could be done
+        async with asyncio.timeout(_NAME_TIME):
+            answer = await fetch(clients, out.target, Call("GET", out.dialect.MODELS_PATH, {}))
+    except (Problem, TimeoutError):
+        return Handle()
+    return by_conversation(out.call, answer.server)
 
 
 async def keeps_streams(clients: Clients, out: Outgoing, live: Live) -> bool | None:

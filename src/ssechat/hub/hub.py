@@ -311,7 +311,7 @@ class Hub:
         pump = self._open(live, row, way)
         pump.look_for_handle()
         first = take_up(
-            rung=live.shown,
+            rung=live.way,
             idempotent=bool(row.idempotency_key) and row.rung != Rung.NONE,
             stoppable=pump.out.cancel(live) is not None,
             fetchable=pump.out.poll(live) is not None,

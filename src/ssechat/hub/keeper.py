@@ -85,7 +85,7 @@ class Keeper:
         await self._recorder.idle()
         live = self._live
         live.close(settle)
-        if live.machine.rung is Rung.NONE and live.shown in KEPT and settle.end is EndState.CUT:
+        if live.machine.rung is Rung.NONE and live.way in KEPT and settle.end is EndState.CUT:
             live.handle = NOTHING
         while not (await self._recorder.saved() and await self._written(self._write(settle))):
             if await self._closes():

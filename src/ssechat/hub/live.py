@@ -11,7 +11,7 @@ from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
-from ssechat.core.schemes import SCHEMES, Handle, rung
+from ssechat.core.schemes import HOPED, SCHEMES, Handle, rung
 from ssechat.core.splice import History
 
 
@@ -68,9 +68,14 @@ class Live:
         return self.fold.last_id
 
     @property
-    def shown(self) -> Rung:
-        """The rung that the server has shown, as far as the user lets us use it."""
+    def way(self) -> Rung:
+        """The best rung to be tried, as far as the user lets us use it."""
         return rung(self.handle, self.cursor, self.policy)
+
+    @property
+    def shown(self) -> Rung:
+        """The same, but only what the server has shown: hope is not told."""
+        return Rung.NONE if self.handle.scheme == HOPED else self.way
 
     @property
     def replays(self) -> bool:
@@ -80,7 +85,8 @@ class Live:
     @property
     def rung(self) -> Rung:
         """How the stream would go on if it were cut now, or goes on if it was."""
-        best = Rung.FETCH if self.machine.rung is Rung.FETCH else self.shown
+        found = self.way if self.end is EndState.CUT else self.shown
+        best = Rung.FETCH if self.machine.rung is Rung.FETCH else found
         best = Rung.NONE if self.end is EndState.EXPIRED else best
         return Rung.CONTINUE if best is Rung.NONE and self.continues else best
 

@@ -9,12 +9,14 @@ from ssechat.core.dialects import Dialect
 from ssechat.core.resume import Connect
 from ssechat.core.schemes import (
     CONVERSATION_HEADER,
+    LLAMA,
     NOTHING,
     SCHEMES,
     Handle,
     again,
     by_conversation,
     cancel_by_key,
+    hoped,
     kept,
     located,
 )
@@ -82,6 +84,13 @@ class Outgoing(msgspec.Struct, frozen=True):
         by_name, by_url = by_conversation(self.call, connection.server), again(self.call)
         return by_name if by_name.known else by_url if by_url.known else NOTHING
 
+    def hoped(self, live: Live) -> Handle:
+        """How a server may let us get back to it that gave its events ids, and no way to use them.
+        An API that has a way of its own numbers events for that alone."""
+        if live.handle == NOTHING and live.cursor and self.may_resume and not self.dialect.SCHEME:
+            return hoped(self.call)
+        return Handle()
+
     def kept(self, live: Live) -> Handle:
         """How the API's own words say it."""
         said = live.fold.kept
@@ -99,6 +108,11 @@ class Outgoing(msgspec.Struct, frozen=True):
     def may_be_llama(self, live: Live) -> bool:
         """Whether its server, which has not shown what it is, may go on with it under our name."""
         return live.handle == Handle() and CONVERSATION_HEADER in self.call.headers
+
+    @property
+    def by_name(self) -> Handle:
+        """How to get back to it at a llama.cpp server."""
+        return by_conversation(self.call, LLAMA)
 
     def lookup(self, live: Live) -> Call | None:
         """How the server is asked whether it keeps the stream at all, where its name alone says so

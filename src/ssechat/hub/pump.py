@@ -26,6 +26,7 @@ from ssechat.core.resume import (
     Happening,
     Judged,
     Linger,
+    Opened,
     Poll,
     Polled,
     Quiet,
@@ -37,8 +38,8 @@ from ssechat.core.resume import (
     Woken,
     step,
 )
-from ssechat.core.schemes import NOTHING
-from ssechat.hub.asking import ask_for_object, ask_to_stop, keeps_streams, stop_if_llama
+from ssechat.core.schemes import HOPED, NOTHING, Handle, proven
+from ssechat.hub.asking import ask_for_object, ask_to_stop, keeps_streams, named_by_us
 from ssechat.hub.keeper import Keeper
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
@@ -83,7 +84,7 @@ class Pump:
         self._dispossessed = dispossessed
         self._ours = True
         self._slots = slots.of(out.target.where)
-        self._confirmed = slots.confirmed
+        self._confirmed, self._barren = slots.confirmed, slots.barren
         self._recorder = Recorder(
             journal,
             live.stream_id,
@@ -123,6 +124,10 @@ class Pump:
 
     def tell(self, happening: Happening) -> None:
         """Something happened: step the machine and do what it asks."""
+        if isinstance(happening, Withdrawn):
+            self._barren.add(self.out.target.where)
+            self.live.handle = NOTHING
+            self._spawn(self._keeper.handle())
         self._apply(step(self.live.machine, happening, time.monotonic()))
 
     def note(self, name: MarkName, **data: Any) -> None:
@@ -218,6 +223,7 @@ class Pump:
             tell=lambda happening: None if reader.over else self.tell(happening),
             note=lambda name, **data: None if reader.over else self.note(name, **data),
             opened=self._opened,
+            lost=self._seek,
             refetched=self._refetched,
             slot=Slot(self._slots if how.resume else None),
             ours=self._keeper.ours if self._tried else _surely,
@@ -269,6 +275,21 @@ class Pump:
         if self._keeper.behind:
             self._spawn(self._keeper.handle())
 
+    async def _seek(self) -> None:
+        """A connection is lost. Where the server had not answered yet, it may be found by name."""
+        live = self.live
+        if live.machine.state is State.WAITING and self.out.may_be_llama(live):
+            await self._find_by_name()
+            if live.handle.known:
+                self.tell(Opened(live.way, stoppable=self.out.cancel(live) is not None))
+
+    async def _find_by_name(self) -> None:
+        known = self.out.target.where in self._confirmed
+        found = self.out.by_name if known else await named_by_us(self._clients, self.out)
+        if found.known:
+            self.live.handle = found
+            self._spawn(self._keeper.handle())
+
     async def _confirm(self) -> None:
         """A llama.cpp server may be too old to keep streams: then there is no way back."""
         where = self.out.target.where
@@ -278,8 +299,6 @@ class Pump:
         if found:
             self._confirmed.add(where)
         elif found is not None:
-            self.live.handle = NOTHING
-            self._spawn(self._keeper.handle())
             self.tell(Withdrawn())
             self.live.changed()
 
@@ -296,7 +315,7 @@ class Pump:
             self.tell(
                 Arrived(
                     events,
-                    rung=self.live.shown,
+                    rung=self.live.way,
                     floor=floor,
                     stoppable=self.out.cancel(self.live) is not None,
                     fetchable=self.out.poll(self.live) is not None,
@@ -304,13 +323,21 @@ class Pump:
             )
         verdict = self.live.fold.reply.verdict
         if verdict is not None and verdict is not before:
-            self.tell(Judged(verdict))
+            background = self.out.promises and not self.live.machine.fell_back
+            self.tell(Judged(verdict, fragile=self.live.fold.resumes > 0 and not background))
 
     def look_for_handle(self) -> None:
         """Some APIs say in an event, not in a header, that they keep the answer. The journal can
         hold the event, and not what follows from it."""
         live = self.live
-        if live.handle.scheme in ("", "nothing", "again") and (found := self.out.kept(live)).known:
+        found = Handle()
+        if live.handle.scheme in ("", "nothing", "again", HOPED):
+            found = self.out.kept(live)
+        if not found.known and self.out.target.where not in self._barren:
+            found = self.out.hoped(live)
+        if live.handle.scheme == HOPED and live.fold.resumes:
+            found = proven(live.handle)
+        if found.known:
             live.handle = found
             self._spawn(self._keeper.handle())
 
@@ -327,7 +354,7 @@ class Pump:
         closed = self._reader is not None
         self._drop()
         if out.may_be_llama(live):
-            self._spawn(stop_if_llama(self._clients, out, live))
+            await self._find_by_name()
         if out.cancel(live) is None:
             note = "by closing the connection" if closed else ""
             if live.outlives:

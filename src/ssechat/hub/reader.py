@@ -21,8 +21,10 @@ from ssechat.core.resume import (
     Sent,
     State,
     Unreached,
+    Withdrawn,
 )
-from ssechat.core.schemes import SCHEMES
+from ssechat.core.resume.limits import TRANSIENT
+from ssechat.core.schemes import HOPED, SCHEMES
 from ssechat.core.splice import Finding, Ordering, Splice
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
@@ -53,6 +55,7 @@ class Reader:
         tell: Callable[[Happening], None],
         note: Callable[..., None],
         opened: Callable[[Connection], None],
+        lost: Callable[[], Awaitable[None]],
         refetched: set[str],
         slot: Slot,
         ours: Callable[[], Awaitable[bool]],
@@ -64,6 +67,7 @@ class Reader:
         self._tell = tell
         self._note = note
         self._on_open = opened
+        self._on_lost = lost
         self._refetched = refetched
         self._slot = slot
         self._ours = ours
@@ -84,6 +88,7 @@ class Reader:
             self._slot.give()
         await self._recorder.idle()
         if isinstance(happening, Lost) and self._live.machine.verdict is None:
+            await self._on_lost()
             self._note(MarkName.LOST, why=happening.why)
         self._tell(happening)
 
@@ -111,7 +116,7 @@ class Reader:
             ) as connection:
                 self._on_open(connection)
                 cancel, poll = self._out.cancel(live), self._out.poll(live)
-                opened = Opened(live.shown, stoppable=bool(cancel), fetchable=bool(poll))
+                opened = Opened(live.way, stoppable=bool(cancel), fetchable=bool(poll))
                 self._tell(opened)
                 self._slot.give()
                 self._away = live.fold.away
@@ -121,6 +126,8 @@ class Reader:
                     await self._read(arriving, splice)
                 whole = splice.caught_up
         except LinkProblem as problem:
+            if how.resume and live.handle.scheme == HOPED and _is_no(problem):
+                return Withdrawn()
             live.problem = problem
             return happening_of(problem)
         except Problem as problem:
@@ -199,6 +206,11 @@ class Reader:
         self._note(MarkName.GAP, **{"from": self._live.cursor, "to": frame.id})
         splice.accept(frame)
         return False
+
+
+def _is_no(problem: LinkProblem) -> bool:
+    """Whether the server has answered, and for good."""
+    return problem.kind in ("status", "content") and problem.status not in TRANSIENT
 
 
 def happening_of(problem: LinkProblem) -> Happening:

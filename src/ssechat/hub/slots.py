@@ -11,12 +11,14 @@ _HELD = 5.0  # s; a server that takes longer to answer does not hold up its othe
 class ResumeSlots:
     """One semaphore for each origin. Who holds a slot gives it back once its stream is open.
 
-    `confirmed` are the origins that have shown that they keep streams, where that had to be asked.
+    `confirmed` are the origins that have shown that they keep streams, where that had to be asked;
+    `barren` those that turned out not to.
     """
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self.confirmed: set[str] = set()
+        self.barren: set[str] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
 
     def of(self, origin: str) -> asyncio.Semaphore:

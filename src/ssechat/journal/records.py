@@ -10,7 +10,7 @@ import msgspec
 from ssechat.core.blob import MediaFile
 from ssechat.core.conversation import Call, Thought
 from ssechat.core.dialects import Dialect, dialect
-from ssechat.core.schemes import Handle
+from ssechat.core.schemes import HOPED, Handle
 
 LIVE = "live"
 STOPPING = "stopping"
@@ -135,7 +135,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def handle(self) -> Handle:
         """How to get back to it at its server."""
-        known = self.resume_path or self.remote_id or self.scheme in ("again", "nothing")
+        known = self.resume_path or self.remote_id or self.scheme in ("again", HOPED, "nothing")
         return Handle(self.scheme, self.resume_path, self.remote_id) if known else Handle()
 
     @property

@@ -202,8 +202,9 @@ def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
-    fetched = stream.state is S.POLLING and stream.rung is Rung.FETCH
-    if what.verdict.state is EndState.STOPPED and fetched and not stream.lapsed:
+    fetched = stream.state is S.POLLING and stream.rung is Rung.FETCH and not stream.lapsed
+    unasked = what.verdict.state is EndState.STOPPED and stream.state in LIVE
+    if unasked and (fetched or what.fragile):
         return _left(stream)
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
     if what.verdict.last or stream.state not in (*RECEIVING, S.REPLAYING):

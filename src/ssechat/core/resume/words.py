@@ -147,9 +147,11 @@ class Arrived(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """The dialect's terminal event came and was committed."""
+    """The dialect's terminal event came and was committed. `fragile`: the connection was lost on
+    the way, and nobody had promised that the answer would go on without it."""
 
     verdict: Verdict
+    fragile: bool = False
 
 
 class Quiet(msgspec.Struct, frozen=True):
