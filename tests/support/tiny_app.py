@@ -22,13 +22,13 @@ from textual.events import Key, Paste
 from textual.widgets import Static
 
 from ssechat.tui.driver import SsechatDriver
-from ssechat.tui.driver_display import GatedDisplay
 from ssechat.tui.driver_signals import install_signals
+from ssechat.tui.paint.display import PaintedApp
 
 BEAT = 0.02  # seconds
 
 
-class TinyApp(GatedDisplay[None]):
+class TinyApp(PaintedApp[None]):
     CSS = "#head { height: 1; } #body { height: 1fr; }"
 
     def __init__(self, log: Path, options: frozenset[str]) -> None:

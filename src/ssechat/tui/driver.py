@@ -36,7 +36,7 @@ READ_SIZE = 64 * 1024
 
 
 class SsechatDriver(LinuxDriver):
-    """Given to Textual as `App(driver_class=SsechatDriver)`; the app should be a GatedDisplay.
+    """Given to Textual as `App(driver_class=SsechatDriver)`; the app should be a PaintedApp.
 
     `on_terminal_gone` is called once, on the event loop, when the terminal no longer exists. As it
     comes, it hangs up: the process sends itself SIGHUP.
@@ -53,6 +53,10 @@ class SsechatDriver(LinuxDriver):
         self._told_before_us = signal.getsignal(signal.SIGCONT)
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self.on_terminal_gone: Callable[[], None] = partial(os.kill, os.getpid(), signal.SIGHUP)
+        self.times_opened = 0
+        """How often the terminal's screen became ours; whatever it showed before is gone."""
+        self.scrolls = False
+        """Whether the terminal is known to scroll a part of its screen as it should."""
         self._gone = False
         self._output: Output | None = None
         self._when_ready: Callable[[], None] | None = None
@@ -98,6 +102,7 @@ class SsechatDriver(LinuxDriver):
         self._post(self._tell_ready)
 
     def _open_output(self) -> None:
+        self.times_opened += 1
         tell_ready = partial(self._post, self._tell_ready)
         self._output = Output(STDERR, on_drained=tell_ready, on_gone=self._report_gone)
 

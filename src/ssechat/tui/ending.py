@@ -11,13 +11,13 @@ from textual.worker import WorkerFailed
 from ssechat.core.errors import Problem
 from ssechat.tui import bugs
 from ssechat.tui.driver import SsechatDriver
-from ssechat.tui.driver_display import GatedDisplay
+from ssechat.tui.paint.display import PaintedApp
 
 Result = TypeVar("Result")
 LIMIT = 5.0  # s that leaving the terminal may take
 
 
-class TidyEnd(GatedDisplay[Result]):
+class TidyEnd(PaintedApp[Result]):
     """An App that ends quietly when a handler or a timer fails; `failure` then says why.
 
     Textual would go on to print every local variable. What happens is in the private

@@ -14,16 +14,22 @@ from textual.geometry import Region
 from textual.widgets import Static
 
 from ssechat.tui.driver import SsechatDriver
-from ssechat.tui.driver_display import GatedDisplay
+from ssechat.tui.paint.display import PaintedApp
 
 
-class App(GatedDisplay[None]):
-    """Two lines, which a test paints at will."""
+class App(PaintedApp[None]):
+    """Two lines, which a test paints at will; each time they say something else."""
+
+    CSS = "#lines { height: 2; }"
+    painted = 0
 
     def compose(self) -> ComposeResult:
-        yield Static("first\nsecond")
+        yield Static(id="lines")
 
     def paint(self, *, complete: bool) -> None:
+        self.painted += 1
+        lines = self.query_one("#lines", Static)
+        lines.update(f"{self.painted} first\n{self.painted} second", layout=False)
         compositor = self.screen._compositor
         compositor._dirty_regions = {Region(0, 0, 80, 24 if complete else 1)}
         self._display(self.screen, compositor.render_update())

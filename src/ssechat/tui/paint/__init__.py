@@ -1,0 +1,1 @@
+"""From what Textual composes to the bytes that a terminal still needs."""
