@@ -18,18 +18,15 @@ from ssechat.tui.paint.display import PaintedApp
 
 
 class App(PaintedApp[None]):
-    """Two lines, which a test paints at will; each time they say something else."""
+    """Two lines, which a test paints at will; each time they say other words."""
 
     CSS = "#lines { height: 2; }"
-    painted = 0
 
     def compose(self) -> ComposeResult:
         yield Static(id="lines")
 
-    def paint(self, *, complete: bool) -> None:
-        self.painted += 1
-        lines = self.query_one("#lines", Static)
-        lines.update(f"{self.painted} first\n{self.painted} second", layout=False)
+    def paint(self, first: str, second: str = "", *, complete: bool = False) -> None:
+        self.query_one("#lines", Static).update(f"{first}\n{second}", layout=False)
         compositor = self.screen._compositor
         compositor._dirty_regions = {Region(0, 0, 80, 24 if complete else 1)}
         self._display(self.screen, compositor.render_update())
@@ -86,27 +83,29 @@ async def app(line: Line, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]
 
 async def test_a_terminal_that_keeps_up_gets_every_frame(app: App, line: Line) -> None:
     assert app.can_paint
-    app.paint(complete=False)
-    assert "first" in line.read()
+    app.paint("spring")
+    assert "spring" in line.read()
+    app.paint("autumn")
+    assert "autumn" in line.read()
 
 
 async def test_after_a_skipped_frame_only_a_complete_one_will_do(app: App, line: Line) -> None:
     line.stall()
     assert not app.can_paint
-    app.paint(complete=False)
+    app.paint("spring")
     assert line.read() == ""
-    app.paint(complete=False)
+    app.paint("spring")
     assert line.read() == ""
-    app.paint(complete=True)
-    assert "second" in line.read()
-    app.paint(complete=False)
-    assert "first" in line.read()
+    app.paint("spring", "flowers", complete=True)
+    assert "flowers" in line.read()
+    app.paint("autumn", "flowers")
+    assert "autumn" in line.read()
 
 
 async def test_once_the_terminal_caught_up_the_app_repaints_by_itself(app: App, line: Line) -> None:
     line.stall()
-    app.paint(complete=False)
-    assert "first" in await asyncio.to_thread(line.read, until="second")
+    app.paint("spring", "flowers")
+    assert "spring" in await asyncio.to_thread(line.read, until="flowers")
 
 
 def test_without_our_driver_every_change_can_be_painted() -> None:
