@@ -106,7 +106,7 @@ def test_the_end_mark_counts_without_its_blank_line() -> None:
         ("model_context_window_exceeded", EndState.LENGTH, "the context window is full"),
         ("refusal", EndState.REFUSED, ""),
         ("tool_use", EndState.COMPLETE, "asks for a tool"),
-        ("pause_turn", EndState.COMPLETE, "the server paused its turn"),
+        ("pause_turn", EndState.LENGTH, "the server paused its turn; F6 goes on"),
         ("new\x1b\nreason", EndState.COMPLETE, "new reason"),
         (None, EndState.COMPLETE, "no stop_reason"),
         ({}, EndState.COMPLETE, "no stop_reason"),

@@ -58,7 +58,7 @@ def test_a_search_is_shown_with_what_it_found_and_cited() -> None:
         Text("A cat sits."),
         Usage(1003, 20),
         Usage(1005, 31, 0),
-        Verdict(EndState.COMPLETE, "the server paused its turn"),
+        Verdict(EndState.LENGTH, "the server paused its turn; F6 goes on"),
     ]
 
 

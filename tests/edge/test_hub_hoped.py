@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,14 @@ async def test_the_server_is_asked_for_the_rest_by_get(tmp_path: Path, dialect: 
         assert asked(server) == ["POST", "GET"]
 
 
-async def test_what_is_hoped_is_not_told_before_it_has_worked(tmp_path: Path) -> None:
+async def test_what_is_hoped_is_neither_told_nor_tried_without_need(tmp_path: Path) -> None:
+    cut_now = asyncio.Event()
+
     async def waits(request: Request, wire: Wire) -> None:
         await wire.open_stream()
         await say(wire, "a ", "b ")
-        await wire.hang()
+        await cut_now.wait()
+        wire.cut()
 
     async def lingers(request: Request, wire: Wire) -> None:
         await wire.open_stream()
@@ -67,7 +71,9 @@ async def test_what_is_hoped_is_not_told_before_it_has_worked(tmp_path: Path) ->
         await until(live, lambda live: live.fold.reply.answer == "a b ")
         assert live.rung is Rung.CONTINUE
         assert not live.kept
-        hub.wake_all("this machine slept")
+        hub.wake_all("this machine slept")  # the connection may live, and be the only way
+        assert live.machine.state is State.STREAMING
+        cut_now.set()
         await until(live, lambda live: live.fold.reply.answer == "a b c ")
         assert live.rung is Rung.EXACT
         assert live.kept
@@ -97,6 +103,21 @@ async def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
         hub.wake(live)
         assert (await stored(hub, await ended(live))).text == "a b c"
         assert asked(server) == ["POST", "GET", "GET"]
+
+
+async def test_hope_that_came_to_nothing_leaves_the_way_of_a_new_request(tmp_path: Path) -> None:
+    async def fails(request: Request, wire: Wire) -> None:
+        await wire.reply(500)
+
+    async with FaultServer(in_turn(cut, fails)) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url))
+        while live.outcome is None:
+            await until(live, lambda live: live.due is not None or live.outcome)
+            hub.wake(live)
+            await asyncio.sleep(0)
+        await ended(live)
+        assert live.rung is Rung.CONTINUE
+        assert await hub.rung_after(await hub.journal.stream(live.stream_id)) is Rung.CONTINUE
 
 
 async def test_another_stream_at_that_url_is_not_taken_for_the_answer(tmp_path: Path) -> None:

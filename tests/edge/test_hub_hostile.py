@@ -38,7 +38,7 @@ async def test_what_another_process_has_taken_and_ended_is_not_asked_for_again(
             await until(live, lambda live: live.machine.state is State.BACKOFF)
             row = await second.journal.stream(live.stream_id)
             assert await second.journal.adopt(row.id, row.lease)
-            await ended(await second._resume(row))
+            await ended(await second._resume(row, second._live(row)))
             first.wake(live)
             await until(live, lambda live: live.followed)
             assert len(server.requests) == 1

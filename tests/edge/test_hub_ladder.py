@@ -115,21 +115,80 @@ async def test_what_may_not_be_replayed_is_continued_when_the_user_asks(tmp_path
             assert (await stored(hub, old)).note == "the connection was cut"
 
 
-async def test_a_reason_to_finish_in_every_chunk_ends_nothing(tmp_path: Path) -> None:
+async def test_one_continuation_is_asked_for_however_often_the_key_is_pressed(
+    tmp_path: Path,
+) -> None:
+    async def handler(request: Request, wire: Wire) -> None:
+        if request.method == "GET":  # what the server is
+            await wire.reply(404)
+            return
+        await wire.open_stream()
+        await say(wire, "a ", ids="")
+        if await posts(server) == 1:
+            wire.cut()
+        await finish(wire)
+
+    async with FaultServer(handler) as server:
+        asked = profile(server.base_url)
+        async with opened(tmp_path, asked) as hub:
+            old = await ended(await ask(hub, asked))
+            presses = [hub.resume(old.stream_id, by_request=True) for _ in range(2)]
+            new, refused = await asyncio.gather(*presses, return_exceptions=True)
+            assert isinstance(refused, ConfigProblem)
+            await ended(new)
+            assert await posts(server) == 2
+
+
+async def test_without_the_users_key_no_request_is_made(tmp_path: Path) -> None:
+    """Not even where the profile has got a form for it since."""
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await wire.event("a ")
+        wire.cut()
+
+    async with FaultServer(handler) as server:
+        bare = profile(server.base_url, "sse")
+        able = profile(server.base_url, "sse", options={"messages": "messages"})
+        async with opened(tmp_path, bare) as hub:
+            old = await ended(await ask(hub, bare))
+        async with opened(tmp_path, able) as hub:
+            with pytest.raises(ConfigProblem, match="cannot resume"):
+                await hub.resume(old.stream_id)
+        assert await posts(server) == 1
+
+
+async def test_a_server_that_refuses_the_humbler_request_too_is_asked_in_full_again(
+    tmp_path: Path,
+) -> None:
+    async def refuses(request: Request, wire: Wire) -> None:
+        await wire.reply(400, json.dumps({"error": {"message": "input too long"}}))
+
+    async with FaultServer(refuses) as server, opened(tmp_path) as hub:
+        asked = profile(server.base_url, "openai-responses")
+        for _ in range(2):
+            await ended(await ask(hub, asked))
+        background = [request.json().get("background") for request in server.requests]
+        assert background == [True, None, True, None]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["ended", "cut"])
+async def test_a_reason_to_finish_in_every_chunk_ends_nothing(tmp_path: Path, whole: bool) -> None:
     """Some models at some gateways do that; the answer goes on for longer than the linger."""
 
     async def handler(request: Request, wire: Wire) -> None:
         await wire.open_stream()
-        for number in range(5):
+        for number in range(3):
             choice = {"index": 0, "delta": {"content": f"{number} "}, "finish_reason": "stop"}
             await wire.event(json.dumps({"choices": [choice]}))
-            await asyncio.sleep(LINGER / 3)
-        await wire.hang()
+            await asyncio.sleep(LINGER * 1.2)
+        if whole:
+            await wire.end()
 
     async with FaultServer(handler) as server, opened(tmp_path) as hub:
         live = await ended(await ask(hub, profile(server.base_url)))
         row = await stored(hub, live)
-        assert (row.state, row.text) == ("complete", "0 1 2 3 4 ")
+        assert (row.state, row.text) == ("complete" if whole else "cut", "0 1 2 ")
 
 
 async def test_what_has_ended_is_let_go_once_nobody_looks(tmp_path: Path) -> None:

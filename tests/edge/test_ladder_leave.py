@@ -16,6 +16,7 @@ import pytest
 
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.reply import Mended
+from ssechat.core.resume import State
 from ssechat.hub import Live
 from ssechat.hub import hub as hub_module
 from ssechat.journal import Lease
@@ -62,10 +63,29 @@ async def test_nothing_is_left_to_a_server_that_has_promised_nothing(
 ) -> None:
     leg = Leg(gate=asyncio.Event())
     async with opened(tmp_path) as hub, api.serve(legs=[leg]) as server:
-        live = await ask(hub, api.profile(server))
+        live = await ask(hub, api.profile(server, params={"background": False}))
         await server.received()
         assert not hub.detach(live)
         assert not live.ended.is_set()
+
+
+@BOTH
+async def test_who_leaves_before_the_answer_has_a_name_leaves_once_it_has(
+    api: Api, tmp_path: Path
+) -> None:
+    named = asyncio.Event()
+    leg = Leg(events=6, how="wait", gate=named, gate_at=-1)
+    async with opened(tmp_path) as hub, api.serve(legs=[leg]) as server:
+        live = await ask(hub, api.profile(server))
+        await server.received()
+        await until(live, lambda live: live.machine.state is State.WAITING)
+        assert hub.detach(live)
+        assert live.outcome is None
+        named.set()
+        found = await told(hub, await ended(live))
+        assert (found.state, found.note) == ("cut", "detached; the server goes on with it")
+        assert server.cancelled == []
+        assert live.outlives
 
 
 @BOTH

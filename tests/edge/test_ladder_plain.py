@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssechat.core.resume import Rung, State, machine
-from ssechat.core.resume.limits import LINGER
+from ssechat.core.resume.limits import DOUBT
 from ssechat.settings import Timeouts
 from support.chat_servers import Busy, ChatServer, Cut, MessagesServer, OpenAiServer
 from support.fault_server import FaultServer
@@ -122,7 +122,7 @@ async def test_what_comes_after_the_end_is_not_waited_for(kind: Kind, tmp_path: 
 
         for _, (found, seconds) in await together(ends, ("cut", "end", "hang", "keepalives")):
             is_whole(found, server)
-            assert seconds < LINGER + 1
+            assert seconds < DOUBT + 1
 
 
 # Silence.

@@ -255,10 +255,8 @@ async def test_the_stream_names_itself_and_where_to_continue(clients):
         await wire.end()
 
     async with FaultServer(named) as server, opened(clients, Target(server.base_url)) as stream:
-        assert stream.retry is None
         assert [f.kind async for fs in stream.frames() for f in fs] == [FrameKind.CURSOR]
         assert (stream.location, stream.remote_id) == ("/v1/streams/a/events", "st_a")
-        assert stream.retry == 2.5
 
 
 @pytest.mark.parametrize("name", ["\x1b[31m", "a b", "x" * 201, "é", "a/../b"])

@@ -46,6 +46,7 @@ from ssechat.core.resume import (
 from ssechat.core.schemes import CONVERSATION_HEADER, NOTHING, Handle
 from ssechat.core.splice import moved
 from ssechat.hub import Live
+from ssechat.hub.live import Taken
 from ssechat.hub.outgoing import Outgoing
 from ssechat.link import Target
 from support.model_reading import Reading
@@ -224,10 +225,10 @@ class ModelClient:
             batch, self.waiting = self.waiting, []
             self.row.write(batch)
             before = self.live.fold.reply.verdict
-            self.live.take(batch)
+            taken = self.live.take(batch)
             assert self.row.cursor == self.live.cursor
             self._look_for_handle()
-            self._tell_of(batch, before)
+            self._tell_of(batch, before, taken)
 
     def save_handle(self) -> None:
         self.row.handle, self.row.rung = self.live.handle, str(self.live.shown)
@@ -254,17 +255,19 @@ class ModelClient:
         if self.live.handle.scheme in ("", "nothing") and (found := self.out.kept(self.live)).known:
             self.live.handle, self.unsaved = found, True
 
-    def _tell_of(self, frames: list[Frame], before: Verdict | None) -> None:
+    def _tell_of(self, frames: list[Frame], before: Verdict | None, taken: Taken) -> None:
         live, out = self.live, self.out
         events = sum(frame.kind is FrameKind.EVENT for frame in frames)
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
         if events or retry is not None:
             floor = None if retry is None else retry / 1000
             can = {"stoppable": bool(out.cancel(live)), "fetchable": bool(out.poll(live))}
-            self.tell(Arrived(events, rung=live.shown, floor=floor, **can))
+            self.tell(Arrived(events, late=taken.late, rung=live.way, floor=floor, **can))
         verdict = live.fold.reply.verdict
         if verdict is not None and verdict is not before:
-            self.tell(Judged(verdict))
+            background = out.promises and not live.machine.fell_back
+            fragile = live.fold.resumes > 0 and not background
+            self.tell(Judged(verdict, fragile=fragile, at_once=taken.at_once))
 
     # What the server says of itself
 

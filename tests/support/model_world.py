@@ -212,7 +212,7 @@ class World:
                     self.causes.add("gave up")
                 assert self.causes, row.note
             case EndState.FAILED:
-                assert not self.server.generations or "refused" in self.causes
+                assert not self.server.generations or self.causes & {"refused", "a hole"}
             case EndState.EXPIRED:
                 assert self.causes & {"expired", "refused"} or self.server.window_closed
 

@@ -28,6 +28,7 @@ class Fold:
         self.reply = Reply()
         self.meter = Meter()
         self.resumes = 0
+        self.forked = False
         self.last_id = ""
         self.kept: Kept | None = None
         self.continued = False
@@ -165,6 +166,8 @@ class Fold:
                 self.reply.gap(frame.wall, f"{note.get('from', '?')} … {note.get('to', '?')}")
             case MarkName.FETCHED:
                 return self._fetched(frame, str(note.get("body", "")))
+            case MarkName.FORKED:
+                self.forked = True
             case MarkName.CONTINUED:
                 self._go_on(frame, note)
             case MarkName.EOF if not self._final:

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-PING = "ping"
-"""The name of events that are signs of life and nothing else, as Anthropic's are."""
+KEEPALIVES = frozenset({"ping", "heartbeat", "keepalive", "keep-alive"})
+"""Names of events that are signs of life and nothing else; Anthropic's are called `ping`."""
 
 
 class FrameKind(StrEnum):
@@ -36,6 +36,8 @@ class MarkName(StrEnum):
     """The server's final object, asked for where the stream could not go on. `{"body": str}`"""
     EOF = "eof"
     """The body ended cleanly, at a server whose user says that this completes an answer."""
+    FORKED = "forked"
+    """This is the other answer that a server sent when it was asked to go on with one."""
     CONTINUED = "continued"
     """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str,
     "echoes": bool}`; once more if that form is refused and another one is asked for."""
@@ -65,4 +67,4 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
 
 def is_payload(frame: Frame) -> bool:
     """Whether the frame says more than that the connection lives."""
-    return frame.kind is FrameKind.EVENT and frame.event != PING
+    return frame.kind is FrameKind.EVENT and frame.event not in KEEPALIVES

@@ -134,6 +134,11 @@ class Reply:
         return "".join(part.text for part in self.parts if part.kind is PartKind.TEXT)
 
     @property
+    def chars(self) -> int:
+        """How much has been said, in characters of any kind."""
+        return sum(part.chars for part in self.parts)
+
+    @property
     def thinking(self) -> str:
         return "\n\n".join(part.text for part in self.parts if part.kind is PartKind.THINKING)
 

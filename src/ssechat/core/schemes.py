@@ -21,7 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from ssechat.core.conversation import Call
-from ssechat.core.resume.words import Rung
+from ssechat.core.resume.words import KEPT, Rung
 from ssechat.core.splice import Ordering
 
 CONVERSATION_HEADER = "X-Conversation-Id"
@@ -226,6 +226,12 @@ SCHEMES = {
     ),
 }
 """By the name that is stored with a stream."""
+
+
+def outlives(handle: Handle, cursor: str) -> bool:
+    """Whether the generation goes on without our connection, and can be found again."""
+    scheme = SCHEMES.get(handle.scheme)
+    return scheme is not None and scheme.outlives and rung(handle, cursor) in KEPT
 
 
 def rung(handle: Handle, cursor: str, policy: str = "auto") -> Rung:

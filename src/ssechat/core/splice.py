@@ -6,9 +6,9 @@ to some events only. So nothing is dropped because of its id alone: every event 
 known is compared (type and data) with what the journal holds at that place, and the first one that
 differs ends the splice.
 
-Where ids are ordered (numbers, byte offsets, those of our own relay) a comparison is enough, and
-where they also have no gaps a jump shows that events are missing; but only while every event has
-one.
+Where ids are ordered (numbers, byte offsets, those of our own relay) they are compared instead of
+the events, and where they also have no gaps a jump shows that events are missing; but only while
+every event has one.
 
 A server that switches from replay to live can also send events twice without having lost anything:
 an event whose id has passed already, with the same content, is dropped wherever it comes. Only the
@@ -31,6 +31,8 @@ _ORDERED = re.compile(r"(st_[A-Za-z0-9_]{1,100})\.(\d{1,15})-(\d{1,15})", re.ASC
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 _REACH = 16
 """So many events that are not sent again may lie between two that are."""
+SURE = 3
+"""Ids that have named one event each, before a stream that was not resumed is known to repeat."""
 
 
 class Finding(StrEnum):
@@ -192,7 +194,7 @@ class Splice:
     """Sifts the frames of one connection that continues from `cursor`.
 
     It keeps every place of the journal at which the next event may stand: after the cursor, or at
-    the start. `checked` counts the events that proved equal to what we hold; `settled` says that
+    the start. `checked` counts the events that we held already; `settled` says that
     the replay is over, so that frames pass untouched.
     """
 
@@ -292,6 +294,8 @@ class Splice:
         event has come again, the latest ones are due again too, each once."""
         if self._history.named and not self._shared and self._ordering is Ordering.OPAQUE:
             return self._times(frame) > 0
+        if not self._length and (self._shared or len(self._names) < SURE):
+            return False  # nothing was asked for again, and the id may name a channel
         digest, latest = _digest(frame), frame.id == self._latest
         again = self._again if latest else Counter()
         if again is None or again[digest] >= self._times(frame):

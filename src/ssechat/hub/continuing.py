@@ -31,7 +31,7 @@ class GoingOn(msgspec.Struct, frozen=True):
     continuation: Continuation
 
 
-def rung_after(row: StreamRow, policy: str = "auto") -> Rung:
+def rung_after(row: StreamRow, policy: str) -> Rung:
     """How an ended stream can go on: by itself only if it was cut and `policy`, the profile's
     `resume`, allows it; by a new request if there is a form for it."""
     if row.state in _ENOUGH:
@@ -40,6 +40,16 @@ def rung_after(row: StreamRow, policy: str = "auto") -> Rung:
     if row.state == EndState.CUT and shown in KEPT:
         return shown
     return Rung.CONTINUE if continues(row) else Rung.NONE
+
+
+def not_resumed(row: StreamRow) -> ConfigProblem:
+    """Why an ended stream does not go on without a new request."""
+    if row.state in _ENOUGH:
+        return ConfigProblem("this answer is whole", remedy="ctrl+r asks again")
+    return ConfigProblem(
+        "this server cannot resume a stream",
+        remedy="F6 in the app goes on by a new request; ctrl+r asks again",
+    )
 
 
 def continues(row: StreamRow) -> bool:
@@ -58,7 +68,7 @@ async def going_on(
     message = await _message(journal, row)
     partial = message.text.rstrip()
     if row.state in _ENOUGH:
-        raise ConfigProblem("this answer is whole", remedy="ctrl+r asks again")
+        raise not_resumed(row)
     if not partial:
         raise ConfigProblem(
             "nothing came that could be continued", remedy="ctrl+r asks again, as a new attempt"
@@ -100,11 +110,12 @@ async def _server(clients: Clients, way: Route) -> str:
 
 
 def _owner(body: bytes) -> str:
+    """Who owns the models listed, if it is one for all; an aggregator lists those of many."""
     try:
         listed = json.loads(body)
     except (ValueError, RecursionError):
         return ""
     rows = listed.get("data") if isinstance(listed, dict) else None
-    first = rows[0] if isinstance(rows, list) and rows else None
-    owner = first.get("owned_by") if isinstance(first, dict) else None
-    return owner[:_MAX_NAME].lower() if isinstance(owner, str) else ""
+    models = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    owners = {owner for row in models if isinstance(owner := row.get("owned_by"), str)}
+    return owners.pop()[:_MAX_NAME].lower() if len(owners) == 1 else ""

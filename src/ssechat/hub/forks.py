@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import Rung
 from ssechat.hub.live import Live
@@ -36,8 +39,9 @@ async def sibling(journal: Journal, old: Live) -> StreamRow:
         rung=Rung.REPLAY,
     )
     first = await journal.frames(old.stream_id, 0, _BEGINNING)
-    if marks := [frame for _, frame in first if _begins(frame)]:
-        await journal.append(begun.stream_id, marks, "")
+    forked = mark(MarkName.FORKED, time.time(), time.monotonic())
+    marks = [forked, *(frame for _, frame in first if _begins(frame))]
+    await journal.append(begun.stream_id, marks, "")
     return await journal.stream(begun.stream_id)
 
 

@@ -17,16 +17,13 @@ from ssechat.core.fold import Fold, mark
 from ssechat.core.frames import Frame, MarkName
 from ssechat.core.resume import (
     KEPT,
-    Detached,
     Rung,
-    Step,
     Stopped,
     Stream,
     Woken,
-    submit,
     take_up,
 )
-from ssechat.hub.continuing import continues, going_on, rung_after
+from ssechat.hub.continuing import continues, going_on, not_resumed, rung_after
 from ssechat.hub.follower import catch_up
 from ssechat.hub.forks import sibling
 from ssechat.hub.live import Live
@@ -51,7 +48,6 @@ from ssechat.settings import Profile
 from ssechat.wake import watch
 
 HEARTBEAT = 5.0  # s between two beats of our leases
-_RETRY = 1.0  # s
 
 Profiles = Callable[[str], Awaitable[Profile | None]]
 """Finds the profile that a stored stream was started with, by its name; None if it is gone."""
@@ -76,6 +72,7 @@ class Hub:
         self._profiles = profiles
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
+        self._continued: set[str] = set()  # messages whose continuation is being made
         self._slots = ResumeSlots()
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(journal, self._start, self._resume)
@@ -116,7 +113,7 @@ class Hub:
             text=question.text,
             system=question.system,
         )
-        pump.start(self._submitted(pump))
+        pump.start(pump.out.submitted())
         return live
 
     async def _begin(self, way: Route, call: Call, model: str, **place: Any) -> tuple[Live, Pump]:
@@ -137,15 +134,6 @@ class Hub:
         live = self._live(row)
         return live, self._open(live, row, way)
 
-    def _submitted(self, pump: Pump) -> Step:
-        out = pump.out
-        return submit(
-            idempotent=bool(out.idempotency_key),
-            stoppable=out.stoppable,
-            promised=out.promises,
-            fallback=bool(out.call.fallback),
-        )
-
     async def take_up(self, *, only: str = "", take_over: bool = False) -> list[Live]:
         """Go on with the streams whose process is dead (with `only`, with that one alone); follow
         those of a living one, or with `take_over` go on with them, too."""
@@ -154,7 +142,7 @@ class Hub:
             if only and row.id != only:
                 continue
             if row.dialect in DIALECTS and await self.journal.adopt(row.id, row.lease):
-                taken.append(await self._resume(row))
+                taken.append(await self._others.take(row, self._live(row)))
         for row in await self.journal.foreign():
             if only and row.id != only:
                 continue
@@ -173,30 +161,34 @@ class Hub:
         row = await self.journal.stream(stream_id)
         if row.state in UNFINISHED:
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
-        profile = await self._profiles(row.profile)
-        rung = rung_after(row, profile.resume if profile else "auto")
-        if rung not in KEPT and (by_request or rung is Rung.NONE):
+        rung = await self.rung_after(row)
+        if rung not in KEPT and by_request:
             return await self._continue(row)
         if rung not in KEPT:
-            raise ConfigProblem(
-                "this server cannot resume a stream",
-                remedy="F6 in the app goes on by a new request; ctrl+r asks again",
-            )
+            raise not_resumed(row)
         if not await self.journal.reopen(stream_id):
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
-        return await self._resume(await self.journal.stream(stream_id))
+        row = await self.journal.stream(stream_id)
+        return await self._others.take(row, self._live(row))
+
+    async def rung_after(self, row: StreamRow) -> Rung:
+        """How an ended stream can go on."""
+        profile = await self._profiles(row.profile)
+        return rung_after(row, profile.resume if profile else "auto")
 
     async def _continue(self, row: StreamRow) -> Live:
-        way = await self._way(row.profile)
-        found = await going_on(self.journal, self.clients, self.live, row, way)
-        live, pump = await self._begin(
-            way,
-            found.continuation.call,
-            row.model,
-            conversation_id=row.conversation_id,
-            parent_id=found.parent_id,
-            text=None,
-        )
+        if row.message_id in self._continued:
+            raise ConfigProblem("a new request goes on from it already", remedy="wait for it")
+        self._continued.add(row.message_id)
+        try:
+            way = await self._way(row.profile)
+            found = await going_on(self.journal, self.clients, self.live, row, way)
+            place = {"conversation_id": row.conversation_id, "parent_id": found.parent_id}
+            live, pump = await self._begin(
+                way, found.continuation.call, row.model, **place, text=None
+            )
+        finally:
+            self._continued.discard(row.message_id)
         pump.note(
             MarkName.CONTINUED,
             text=found.partial,
@@ -204,7 +196,7 @@ class Hub:
             how=found.continuation.how,
             echoes=found.continuation.echoes,
         )
-        pump.start(self._submitted(pump))
+        pump.start(pump.out.submitted())
         return live
 
     def stop(self, live: Live) -> None:
@@ -213,12 +205,10 @@ class Hub:
             pump.tell(Stopped())
 
     def detach(self, live: Live) -> bool:
-        """Leave the generation to the server; False if it would end with our connection."""
+        """Leave the generation to the server, as soon as it has named it; False if it would end
+        with our connection."""
         pump = self._pumps.get(live.stream_id)
-        if pump is None or not live.outlives:
-            return False
-        pump.tell(Detached())
-        return True
+        return pump is not None and pump.detach()
 
     def wake(self, live: Live) -> None:
         """Try again now instead of waiting."""
@@ -264,7 +254,7 @@ class Hub:
         out = Outgoing(
             way.target,
             row.call,
-            way.dialect,
+            row.codec,
             idempotency_key=row.idempotency_key,
             relay=way.profile.relay,
             may_resume=way.profile.resume != "off",
@@ -298,9 +288,8 @@ class Hub:
         self._lives[row.id] = live
         return live
 
-    async def _resume(self, row: StreamRow, live: Live | None = None) -> Live:
+    async def _resume(self, row: StreamRow, live: Live) -> Live:
         """Fold what the journal holds, then go on from its cursor."""
-        live = live or self._live(row)
         live.handle = row.handle
         await catch_up(self.journal, live)
         try:
@@ -319,6 +308,7 @@ class Hub:
             verdict=live.fold.reply.verdict,
             fallback=bool(row.call.fallback),
             opened=len(live.history) > 0,
+            forked=live.fold.forked,
         )
         last = live.latest
         if last is not None and live.fold.reply.verdict is None and not live.fold.away:
@@ -365,6 +355,8 @@ class Hub:
         if pump.saved_seq != live.seq:
             live.restart(row.codec.decoder())
         live.outcome, live.unsaved, live.machine = None, None, Stream()
+        if live.ended.is_set():  # it had ended here, and goes on there
+            live.ended = asyncio.Event()
         self._others.follow(live)
         live.changed()
 

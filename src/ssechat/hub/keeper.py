@@ -9,7 +9,7 @@ from typing import Any
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.resume import KEPT, Rung, Settle
-from ssechat.core.schemes import NOTHING
+from ssechat.core.schemes import HOPED, NOTHING
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.recorder import Recorder
@@ -56,8 +56,8 @@ class Keeper:
         self._live.changed()
 
     async def handle(self) -> None:
-        """Write down how one gets back to the stream, or that one cannot."""
-        while not await self._written(self._update()):
+        """Write down how one gets back to the stream, or that one cannot; its end says it too."""
+        while self._live.outcome is None and not await self._written(self._update()):
             if await self._closes():
                 return
 
@@ -85,7 +85,8 @@ class Keeper:
         await self._recorder.idle()
         live = self._live
         live.close(settle)
-        if live.machine.rung is Rung.NONE and live.way in KEPT and settle.end is EndState.CUT:
+        no_way = live.machine.rung is Rung.NONE or live.handle.scheme == HOPED
+        if no_way and live.way in KEPT and settle.end is EndState.CUT:
             live.handle = NOTHING
         while not (await self._recorder.saved() and await self._written(self._write(settle))):
             if await self._closes():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ssechat.core.deltas import EndState
 from ssechat.core.dialects import Decoder
@@ -11,8 +12,17 @@ from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
-from ssechat.core.schemes import HOPED, SCHEMES, Handle, rung
+from ssechat.core.schemes import HOPED, Handle, outlives, rung
 from ssechat.core.splice import History
+
+
+class Taken(NamedTuple):
+    """What frames added: `meant` events that meant something; `late`: text after a verdict;
+    `at_once`: a verdict in one event with text."""
+
+    meant: int
+    late: bool
+    at_once: bool
 
 
 class Live:
@@ -24,7 +34,8 @@ class Live:
     for a new request that goes on from a partial answer. `due` is when the machine tries again
     (monotonic), if it waits. `outcome` is how it ended, before that is written; `ended` is set
     after. `unsaved` is why the journal cannot be written at present, `problem` what went wrong
-    last. `followed`: another process reads it. `version` rises with every change.
+    last. `followed`: another process reads it. `humble`: its server has taken the humbler request,
+    after it had refused the first. `version` rises with every change.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class Live:
         self.outcome: Settle | None = None
         self.problem: Problem | None = None
         self.followed = False
+        self.humble = False
         self.version = 0
         self.ended = asyncio.Event()
         self._watchers: list[Callable[[Live], None]] = []
@@ -80,13 +92,12 @@ class Live:
     @property
     def replays(self) -> bool:
         """Whether its server, asked without a cursor, begins with it anew, and not another one."""
-        return rung(self.handle, "") in STREAMS
+        return rung(self.handle, "", self.policy) in STREAMS
 
     @property
     def rung(self) -> Rung:
         """How the stream would go on if it were cut now, or goes on if it was."""
-        found = self.way if self.end is EndState.CUT else self.shown
-        best = Rung.FETCH if self.machine.rung is Rung.FETCH else found
+        best = Rung.FETCH if self.machine.rung is Rung.FETCH else self.shown
         best = Rung.NONE if self.end is EndState.EXPIRED else best
         return Rung.CONTINUE if best is Rung.NONE and self.continues else best
 
@@ -98,8 +109,7 @@ class Live:
     @property
     def outlives(self) -> bool:
         """Whether the server goes on without us, so that leaving it costs nothing."""
-        scheme = SCHEMES.get(self.handle.scheme)
-        return self.kept and scheme is not None and scheme.outlives
+        return self.kept and outlives(self.handle, self.cursor)
 
     @property
     def stopping(self) -> bool:
@@ -109,16 +119,20 @@ class Live:
     def end(self) -> EndState | None:
         return self.outcome.end if self.outcome else None
 
-    def take(self, frames: list[Frame]) -> int:
-        """Fold committed frames; how many events among them meant something."""
-        meant = 0
+    def take(self, frames: list[Frame]) -> Taken:
+        """Fold committed frames."""
+        meant, late, at_once = 0, False, False
         for frame in frames:
             self.history.add(frame)
+            ended, length = self.fold.reply.verdict, self.fold.reply.chars
             meant += bool(self.fold.take(frame)) and frame.kind is FrameKind.EVENT
+            if self.fold.reply.chars > length:
+                late = late or ended is not None
+                at_once = at_once or self.fold.reply.verdict is not ended
             self.latest = frame
         self.seq += len(frames)
         self.changed()
-        return meant
+        return Taken(meant, late, at_once)
 
     def close(self, outcome: Settle) -> None:
         """No frame will follow; the end need not be written yet."""

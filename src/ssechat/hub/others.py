@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from ssechat.core.errors import ConfigProblem
-from ssechat.core.resume import KEPT
-from ssechat.core.schemes import rung
+from ssechat.core.errors import ConfigProblem, JournalProblem
+from ssechat.core.schemes import outlives
 from ssechat.hub.follower import keep_following
 from ssechat.hub.live import Live
 from ssechat.journal import UNFINISHED, Journal, StreamRow
+
+_RETRY = 1.0  # s
 
 Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Runs work beside the event loop's other work, until the hub closes."""
@@ -41,22 +42,47 @@ class Others:
         row = await self._journal.stream(live.stream_id)
         if row.state not in UNFINISHED or not live.followed:
             return False
-        if rung(row.handle, row.cursor) not in KEPT:
+        if not outlives(row.handle, row.cursor):
             raise ConfigProblem(
                 "this answer would end with the connection of the window that reads it",
                 remedy="wait for its end, or stop it there",
             )
         if (following := self._following.pop(live.stream_id, None)) is not None:
             following.cancel()
-        if not await self._journal.adopt(row.id, row.lease):
+        adopted = await self._journal.adopt(row.id, row.lease)
+        row = await self._journal.stream(row.id)
+        if not adopted and row.lease != str(self._journal.lease):  # else the follower just did it
             self.follow(live)
             return False
         live.followed = False
-        await self._resume(row, live)
+        await self.take(row, live)
         return True
+
+    async def take(self, row: StreamRow, live: Live) -> Live:
+        """Go on with a stream that is ours now; as soon as the journal can be read, if it cannot
+        be at once."""
+        if not await self._resumed(row, live):
+            self._start(self._keep_taking(row, live))
+        return live
+
+    async def _resumed(self, row: StreamRow, live: Live) -> bool:
+        try:
+            await self._resume(row, live)
+        except JournalProblem as problem:
+            live.unsaved = problem
+            live.changed()
+            return False
+        return True
+
+    async def _keep_taking(self, row: StreamRow, live: Live) -> None:
+        await asyncio.sleep(_RETRY)
+        while not await self._resumed(row, live):  # noqa: ASYNC110 - a locked file tells nobody
+            await asyncio.sleep(_RETRY)
+        live.unsaved = None
+        live.changed()
 
     async def _keep_following(self, live: Live) -> None:
         row = await keep_following(self._journal, live)
         if row is not None:
             live.followed = False
-            await self._resume(row, live)
+            await self.take(row, live)

@@ -6,7 +6,7 @@ import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import Dialect
-from ssechat.core.resume import Connect
+from ssechat.core.resume import Connect, Step, submit
 from ssechat.core.schemes import (
     CONVERSATION_HEADER,
     LLAMA,
@@ -57,6 +57,15 @@ class Outgoing(msgspec.Struct, frozen=True):
     def promises(self) -> bool:
         """Whether it asks for an answer that goes on without us."""
         return bool(self.dialect.SCHEME) and _in_background(self.call.body)
+
+    def submitted(self) -> Step:
+        """The first step of a new stream."""
+        return submit(
+            idempotent=bool(self.idempotency_key),
+            stoppable=self.stoppable,
+            promised=self.promises,
+            fallback=bool(self.call.fallback),
+        )
 
     def request(self, live: Live, how: Connect, cursor: str) -> Call:
         """What opens the connection that the machine asks for."""

@@ -69,7 +69,7 @@ def findable(call: Call, profile: Profile) -> Call:
 def humbled(call: Call, profile: Profile, lives: Iterable[Live]) -> Call:
     """The humbler request at once, at a server that has refused the other one before, or where
     nothing is to go on without us."""
-    refused = any(live.machine.fell_back and live.profile == profile.name for live in lives)
+    refused = any(live.humble and live.profile == profile.name for live in lives)
     alone = profile.resume == "off" and bool(dialect(profile.dialect).SCHEME)
     if not call.fallback or not (refused or alone):
         return call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from ssechat.core.conversation import BY_MESSAGE
@@ -21,11 +21,13 @@ from ssechat.core.resume import (
     Close,
     Confirmed,
     Connect,
+    Detached,
     Fired,
     Fork,
     Happening,
     Judged,
     Linger,
+    Lost,
     Opened,
     Poll,
     Polled,
@@ -38,14 +40,16 @@ from ssechat.core.resume import (
     Woken,
     step,
 )
-from ssechat.core.schemes import HOPED, NOTHING, Handle, proven
-from ssechat.hub.asking import ask_for_object, ask_to_stop, keeps_streams, named_by_us
+from ssechat.core.schemes import HOPED
+from ssechat.hub.asking import ask_for_object, ask_to_stop
 from ssechat.hub.keeper import Keeper
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import Reader
 from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
+from ssechat.hub.tasks import Tasks
+from ssechat.hub.ways import Ways
 from ssechat.journal import Journal
 from ssechat.link import Clients, Connection
 from ssechat.wake import DOUBTS
@@ -84,7 +88,6 @@ class Pump:
         self._dispossessed = dispossessed
         self._ours = True
         self._slots = slots.of(out.target.where)
-        self._confirmed, self._barren = slots.confirmed, slots.barren
         self._recorder = Recorder(
             journal,
             live.stream_id,
@@ -92,14 +95,19 @@ class Pump:
             saved_seq=live.seq,
             recorded=self._recorded,
             trouble=lambda problem: self._keeper.trouble(problem),
-            dispossessed=self._dispossess,
+            dispossessed=self._lost,
         )
-        self._keeper = Keeper(live, journal, self._recorder, self._dispossess)
+        self._keeper = Keeper(live, journal, self._recorder, self._lost)
+        self._tasks = Tasks(self._faulted)
+        self._spawn = self._tasks.spawn
+        self._ways = Ways(
+            live, out, clients, slots, self._keeper, spawn=self._spawn, withdrawn=self._withdraw
+        )
+        self._detaching = False
         self._connection: Connection | None = None
         self._reader: Reader | None = None
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._refetched: set[str] = set()
         self._tried = False
 
@@ -125,9 +133,7 @@ class Pump:
     def tell(self, happening: Happening) -> None:
         """Something happened: step the machine and do what it asks."""
         if isinstance(happening, Withdrawn):
-            self._barren.add(self.out.target.where)
-            self.live.handle = NOTHING
-            self._spawn(self._keeper.handle())
+            self._ways.none()
         self._apply(step(self.live.machine, happening, time.monotonic()))
 
     def note(self, name: MarkName, **data: Any) -> None:
@@ -144,8 +150,10 @@ class Pump:
 
     def wake(self, why: str) -> None:
         """One of `wake.REASONS`: a connection may be dead unawares. Where that is in doubt, one
-        that still brings bytes is left alone."""
+        that still brings bytes is left alone; and so is one that may be the only way."""
         machine = self.live.machine
+        if machine.state in RECEIVING and self.live.handle.scheme == HOPED:
+            return
         if machine.state in RECEIVING and machine.rung in STREAMS and machine.verdict is None:
             if why in DOUBTS and self._connection is not None:
                 asyncio.get_running_loop().call_later(_LISTEN, self._probe, self._connection, why)
@@ -161,17 +169,14 @@ class Pump:
             self.tell(Woken(by_user=False))
 
     def let_go(self) -> None:
-        """Another process owns the stream now."""
+        """Another process owns the stream now, perhaps since it has ended here."""
         self._dispossess()
 
     async def close(self) -> None:
         """Let go of the stream without ending it. What has arrived is saved."""
         self._drop()
         self._keeper.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CLOSE_TIME)
-        for task in tuple(self._tasks):
-            task.cancel()
+        await self._tasks.close(_CLOSE_TIME)
         try:
             await asyncio.wait_for(self._recorder.saved(), _CLOSE_TIME)
         except TimeoutError:
@@ -232,11 +237,12 @@ class Pump:
         self._reader = reader
         self._reading = self._spawn(reader.run(how))
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _withdraw(self) -> None:
+        self.tell(Withdrawn())
+        self.live.changed()
+
+    def _faulted(self, what: str) -> None:
+        self.tell(Lost(f"a fault in ssechat: {what}"))
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -267,79 +273,63 @@ class Pump:
     def _opened(self, connection: Connection) -> None:
         live = self.live
         live.problem = None
+        live.humble = live.machine.fell_back
         self._connection = connection
-        if not live.handle.known:
-            live.handle = self.out.promised(connection)
-            if self.out.lookup(live) is not None:
-                self._spawn(self._confirm())
-        if self._keeper.behind:
-            self._spawn(self._keeper.handle())
+        self._ways.opened(connection)
 
     async def _seek(self) -> None:
         """A connection is lost. Where the server had not answered yet, it may be found by name."""
         live = self.live
-        if live.machine.state is State.WAITING and self.out.may_be_llama(live):
-            await self._find_by_name()
-            if live.handle.known:
-                self.tell(Opened(live.way, stoppable=self.out.cancel(live) is not None))
-
-    async def _find_by_name(self) -> None:
-        known = self.out.target.where in self._confirmed
-        found = self.out.by_name if known else await named_by_us(self._clients, self.out)
-        if found.known:
-            self.live.handle = found
-            self._spawn(self._keeper.handle())
-
-    async def _confirm(self) -> None:
-        """A llama.cpp server may be too old to keep streams: then there is no way back."""
-        where = self.out.target.where
-        if where in self._confirmed:
-            return
-        found = await keeps_streams(self._clients, self.out, self.live)
-        if found:
-            self._confirmed.add(where)
-        elif found is not None:
-            self.tell(Withdrawn())
-            self.live.changed()
+        unknown = live.machine.state is State.WAITING and self.out.may_be_llama(live)
+        if unknown and await self._ways.by_name():
+            self.tell(Opened(live.way, stoppable=self.out.cancel(live) is not None))
 
     def _recorded(self, frames: list[Frame]) -> None:
         """Frames were committed: fold them, then tell the machine what they are."""
         before = self.live.fold.reply.verdict
         # Events that mean nothing are no progress: a server that sends one and closes, again and
         # again, is given up in the end.
-        events = self.live.take(frames)
+        taken = self.live.take(frames)
         self.look_for_handle()
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
-        if events or retry is not None or any(map(is_payload, frames)):
+        if taken.meant or retry is not None or any(map(is_payload, frames)):
             floor = None if retry is None else retry / 1000
             self.tell(
                 Arrived(
-                    events,
+                    taken.meant,
+                    late=taken.late,
                     rung=self.live.way,
                     floor=floor,
                     stoppable=self.out.cancel(self.live) is not None,
                     fetchable=self.out.poll(self.live) is not None,
                 )
             )
+        self._detach()
         verdict = self.live.fold.reply.verdict
         if verdict is not None and verdict is not before:
             background = self.out.promises and not self.live.machine.fell_back
-            self.tell(Judged(verdict, fragile=self.live.fold.resumes > 0 and not background))
+            fragile = self.live.fold.resumes > 0 and not background
+            self.tell(Judged(verdict, fragile=fragile, at_once=taken.at_once))
 
     def look_for_handle(self) -> None:
-        """Some APIs say in an event, not in a header, that they keep the answer. The journal can
-        hold the event, and not what follows from it."""
-        live = self.live
-        found = Handle()
-        if live.handle.scheme in ("", "nothing", "again", HOPED):
-            found = self.out.kept(live)
-        if not found.known and self.out.target.where not in self._barren:
-            found = self.out.hoped(live)
-        if live.handle.scheme == HOPED and live.fold.resumes:
-            found = proven(live.handle)
-        if found.known:
-            live.handle = found
-            self._spawn(self._keeper.handle())
+        """See what the events say that are folded."""
+        self._ways.look()
+
+    def detach(self) -> bool:
+        """Leave the answer to the server, as soon as it has named it; False if it would end with
+        our connection."""
+        self._detaching = self.live.outlives or self.live.machine.promised
+        self._detach()
+        return self._detaching
+
+    def _detach(self) -> None:
+        if self._detaching and self.live.outlives:
+            self.tell(Detached())
+
+    def _lost(self) -> None:
+        """A write found that the stream is not ours; of one that has ended, nobody's is."""
+        if not self.live.ended.is_set():
+            self._dispossess()
 
     def _dispossess(self) -> None:
         if self._ours:
@@ -354,7 +344,7 @@ class Pump:
         closed = self._reader is not None
         self._drop()
         if out.may_be_llama(live):
-            await self._find_by_name()
+            await self._ways.by_name()
         if out.cancel(live) is None:
             note = "by closing the connection" if closed else ""
             if live.outlives:
@@ -370,8 +360,12 @@ class Pump:
         self.tell(Confirmed(why))
 
     async def _poll(self) -> None:
-        async with self._slots:
+        slot = Slot(self._slots)
+        await slot.take()
+        try:
             found = await ask_for_object(self._clients, self.out, self.live)
+        finally:
+            slot.give()
         await self._take_object(found)
         self.tell(Polled(done=True) if isinstance(found, str) else found)
 

@@ -135,7 +135,7 @@ class Reader:
             return Unreached(problem.title, futile=True)
         if dialect.ENDS_AT_EOF and whole and not self.over:
             self._note(MarkName.EOF)
-        return Lost(dialect.CUT_NOTE or _NO_END)
+        return Lost(dialect.CUT_NOTE or _NO_END, clean=True)
 
     def _sent(self) -> None:
         if self._live.machine.state is State.SUBMITTING:

@@ -13,7 +13,7 @@ def let_go(lives: dict[str, Live], pumps: dict[str, Pump]) -> None:
         pump = pumps.get(id)
         if not live.ended.is_set() or live.unsaved is not None:
             continue
-        if live.watched or live.machine.fell_back or (pump and not pump.idle):
+        if live.watched or live.humble or (pump and not pump.idle):
             live.fold.reply.forget_media()
         else:
             del lives[id]

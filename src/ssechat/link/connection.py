@@ -74,11 +74,6 @@ class Connection:
         self._watchdog = watchdog
 
     @property
-    def retry(self) -> float | None:
-        """The server's `retry:`, in seconds."""
-        return None if self._decoder.retry is None else self._decoder.retry / 1000
-
-    @property
     def silent(self) -> float:
         """Seconds since the last byte."""
         return self._watchdog.silent

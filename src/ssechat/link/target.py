@@ -51,9 +51,7 @@ class Redactor:
         return text
 
     def body(self, body: bytes) -> bytes:
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), HIDDEN.encode())
-        return body
+        return self(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 class Target(msgspec.Struct, frozen=True):

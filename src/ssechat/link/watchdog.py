@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ssechat.core.errors import LinkProblem
-from ssechat.core.frames import PING, Frame, FrameKind, is_payload
+from ssechat.core.frames import KEEPALIVES, Frame, FrameKind, is_payload
 
 _LEAST = 0.01  # s between two looks
 
@@ -89,4 +89,4 @@ class Watchdog:
 
 
 def _is_keepalive(frame: Frame) -> bool:
-    return frame.kind is FrameKind.COMMENT or frame.event == PING
+    return frame.kind is FrameKind.COMMENT or frame.event in KEEPALIVES

@@ -235,7 +235,9 @@ class Desk:
         if live is None or not tab.running or live.followed:
             self._say("there is no answer to detach from", "information")
         elif self.session.hub.detach(live):
-            self._say("detached: the server goes on; F6 fetches the rest", "information")
+            told = "detached: the server goes on; F6 fetches the rest"
+            named = live.machine.ended
+            self._say(told if named else "detaches once the server has named it", "information")
         else:
             self._say("this answer would end with our connection; escape stops it", "warning")
 

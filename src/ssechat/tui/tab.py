@@ -10,7 +10,6 @@ from ssechat.core.reply import Reply, restore
 from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
 from ssechat.hub import Hub, Live
-from ssechat.hub.continuing import rung_after
 from ssechat.journal import UNFINISHED, ConversationRow, MessageRow
 from ssechat.settings import Profile
 from ssechat.tui.status import (
@@ -123,7 +122,7 @@ class Tab:
         if self.live is not None:
             self._unwatch = self.live.watch(self._move)
         elif leaf is not None and leaf.stream_id is not None and leaf.state in _OPEN_ENDS:
-            rung = rung_after(await journal.stream(leaf.stream_id))
+            rung = await hub.rung_after(await journal.stream(leaf.stream_id))
             self.rung = usable(rung, leaf.text)
 
     def release(self) -> None:

@@ -27,7 +27,7 @@ from ssechat.core.dialects._json import MAX_COUNT, count, mapping, parse
 from ssechat.core.dialects._media import encoded, located
 from ssechat.core.dialects._text import Mender
 from ssechat.core.dialects._think import ThinkSplitter
-from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.frames import KEEPALIVES, Frame, FrameKind
 
 DONE = "[DONE]"
 
@@ -63,7 +63,7 @@ _KINDS = {
     "usage": _Kind.USAGE,
     "error": _Kind.ERROR,
     **dict.fromkeys(("end", "done", "complete", "close"), _Kind.END),
-    **dict.fromkeys(("ping", "heartbeat", "keepalive", "keep-alive"), _Kind.NOTHING),
+    **dict.fromkeys(KEEPALIVES, _Kind.NOTHING),
     **dict.fromkeys(("start", "open", "connected"), _Kind.NOTHING),
 }
 """Names of events, and types of objects, that are not text."""

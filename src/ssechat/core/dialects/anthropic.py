@@ -61,7 +61,7 @@ _ENDS = {
     "model_context_window_exceeded": Verdict(EndState.LENGTH, "the context window is full"),
     "refusal": Verdict(EndState.REFUSED),
     "tool_use": Verdict(EndState.COMPLETE, ASKS_FOR_TOOL),
-    "pause_turn": Verdict(EndState.COMPLETE, "the server paused its turn"),
+    "pause_turn": Verdict(EndState.LENGTH, "the server paused its turn; F6 goes on"),
     "": Verdict(EndState.COMPLETE, "no stop_reason"),
 }
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")

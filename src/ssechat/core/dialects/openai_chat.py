@@ -244,7 +244,9 @@ class ChatDecoder(EventDecoder):
     def _verdict_on(self, reason: str) -> Verdict:
         verdict = _ENDS.get(reason)
         if verdict is None:
-            verdict = Verdict(EndState.COMPLETE, brief(reason, MAX_NOTE), last=False)
+            # Zhipu says `network_error`, others have errors of their own.
+            state = EndState.FAILED if "error" in reason.lower() else EndState.COMPLETE
+            verdict = Verdict(state, brief(reason, MAX_NOTE), last=False)
         if self._refuses and verdict.state is not EndState.FAILED:
             return _REFUSED
         if self._tools and reason == "stop":

@@ -10,9 +10,10 @@ Three rules explain most of the table:
 1. A generation costs money. Once a request has left, it is sent again only if the server knows it
    by its idempotency key or said that it did not begin; otherwise a lost answer is `interrupted`,
    and the user decides.
-2. Only the dialect's own terminal event completes a stream. The body's end, clean or not, is a cut.
-3. Trying again is free of blame only while it brings something: `tries` falls to zero when a new
-   frame was committed, never because a connection opened.
+2. Only the dialect's own terminal event completes a stream, and not if text follows it: the body's
+   end, clean or not, is a cut.
+3. Trying again is free of blame only while it brings something: `tries` falls to zero when an event
+   that means something was committed, never because a connection opened.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgspec
 from ssechat.core.deltas import EndState, Verdict
 from ssechat.core.resume.limits import (
     BUSY,
+    DOUBT,
     LINGER,
     MAX_CONNECT_TRIES,
     MAX_FLOOR,
@@ -126,6 +128,7 @@ def take_up(
         verdict=verdict,
         forked=forked,
         unanswered=True,
+        begun=opened,
     )
     if verdict is not None:
         unasked = verdict.state is EndState.STOPPED and rung is Rung.FETCH and not stopping
@@ -154,7 +157,7 @@ def _sent(stream: Stream, _: Sent, now: float) -> Step:
 
 
 def _unreached(stream: Stream, what: Unreached, now: float) -> Step:
-    if stream.unanswered and not what.futile:
+    if stream.unanswered:
         return _lost(stream, what, now)
     if what.futile or stream.tries + 1 >= MAX_CONNECT_TRIES:
         return give_up(stream, what.why)
@@ -195,10 +198,12 @@ def _arrived(stream: Stream, what: Arrived, now: float) -> Step:
     )
     if not what.new:
         return stream, []
-    fresh = {"tries": 0, "polls": 0, "since": None, "from_start": False, "note": ""}
+    fresh = {"tries": 0, "polls": 0, "since": None, "from_start": False, "note": "", "begun": True}
+    if stream.verdict is None:
+        return to(stream, State.STREAMING, **fresh), []
     # Some servers name a reason to finish in every chunk: what still comes is waited for.
-    waiting: list[Action] = [] if stream.verdict is None else [Linger(LINGER)]
-    return to(stream, State.STREAMING, **fresh), waiting
+    unsure = stream.unsure or what.late
+    return to(stream, State.STREAMING, **fresh, unsure=unsure), [] if unsure else [Linger(LINGER)]
 
 
 def _judged(stream: Stream, what: Judged, now: float) -> Step:
@@ -209,12 +214,17 @@ def _judged(stream: Stream, what: Judged, now: float) -> Step:
     stream = msgspec.structs.replace(stream, verdict=what.verdict)
     if what.verdict.last or stream.state not in (*RECEIVING, S.REPLAYING):
         return finish(stream, what, now)
-    return stream, [Linger(LINGER)]
+    return stream, [Linger(DOUBT if what.at_once else LINGER)]
 
 
 def _left(stream: Stream) -> Step:
     """An object that only tells of a stop that nobody asked for."""
     return interrupt(no_way_back(stream), "the server ended the answer with our connection")
+
+
+def _lingered(stream: Stream, what: Fired, now: float) -> Step:
+    """Nothing followed the verdict."""
+    return (stream, []) if stream.unsure else finish(stream, what, now)
 
 
 def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
@@ -223,6 +233,8 @@ def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
 
 def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
     """A cut: after the verdict it costs nothing; else by the best rung."""
+    if stream.unsure and not (isinstance(what, Lost) and what.clean):
+        stream = msgspec.structs.replace(stream, verdict=None)
     if stream.verdict is not None:
         return finish(stream, what, now)
     if stream.rung is Rung.FETCH:
@@ -233,9 +245,7 @@ def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
         return back_off(stream, what.why, now)
     if stream.idempotent:
         return back_off(to(stream, stream.state, unanswered=True), what.why, now)
-    if stream.state is State.WAITING:
-        return interrupt(stream, f"{what.why}; it may have been billed")
-    return interrupt(stream, what.why)
+    return interrupt(stream, what.why if stream.begun else f"{what.why}; it may have been billed")
 
 
 def _fired(stream: Stream, what: Fired | Woken, now: float) -> Step:
@@ -324,7 +334,7 @@ TABLE = _rows(
         (RECEIVING, Judged, _judged),
         ((S.WAITING, S.STREAMING), Quiet, _quiet),
         ((S.SUBMITTING, *RECEIVING), Lost, _lost),
-        (RECEIVING, Fired, finish),
+        (RECEIVING, Fired, _lingered),
         (RECEIVING, Differed, _differed),
         (RECEIVING, Gapped, gapped),
         ((*RECEIVING, S.BACKOFF, *REJOINING), Withdrawn, _withdrawn),
@@ -338,7 +348,7 @@ TABLE = _rows(
         ((S.STREAMING, S.STALLED, S.REPLAYING), Refused, _turned_away),
         ((S.REPLAYING,), Arrived, _arrived),
         ((S.REPLAYING,), Judged, _judged),
-        ((S.REPLAYING,), Fired, finish),
+        ((S.REPLAYING,), Fired, _lingered),
         ((S.REPLAYING,), Differed, _differed),
         ((S.REPLAYING,), Gapped, gapped),
         (REJOINING, Lost, _lost),

@@ -44,7 +44,8 @@ def back_off(stream: Stream, why: str, now: float, asked: float | None = None) -
     since = now if stream.since is None else stream.since
     if asked is not None and asked > MAX_ASKED:
         return give_up(stream, f"{why}; the server asks to wait {asked:.0f} s")
-    if tries > MAX_TRIES or now - since > GIVE_UP_AFTER:
+    idle = now - since > GIVE_UP_AFTER and not stream.polls  # else the server says that it works
+    if tries > MAX_TRIES or idle:
         return give_up(stream, f"{why}; no progress in {tries - 1} tries")
     told = bool(asked) or stream.floor > 0
     waiting = to(stream, State.BACKOFF, tries=tries, since=since, note=why, asked=told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ssechat.core.resume.limits import (
     MAX_ASKED,
     MAX_TRIES,
+    PATIENCE,
     POLL_CAP,
     POLL_FIRST,
     POLL_FOR,
@@ -64,7 +65,7 @@ def polled(stream: Stream, what: Polled, now: float) -> Step:
     since = now if stream.since is None else stream.since
     if now - since > POLL_FOR:
         return interrupt(stream, "the server still works on it; F6 asks again")
-    tries = stream.tries if stream.rung in STREAMS else 0
+    tries = min(stream.tries, PATIENCE) if stream.rung in STREAMS else 0
     waiting = to(stream, State.POLLING, polls=stream.polls + 1, tries=tries, since=since)
     return waiting, [Wait(min(POLL_CAP, POLL_FIRST * 1.5 ** min(stream.polls, 9)), 1.0)]
 

@@ -45,11 +45,8 @@ def stop(stream: Stream, what: Stopped, now: float) -> Step:
     if stream.state is State.BACKOFF and not _began(stream):
         return end(stream, State.CANCELLED, "")
     stopping = to(stream, State.CANCELLING, tries=0, since=None)
-    if (
-        stream.promised
-        and not stream.stoppable
-        and stream.state in (State.SUBMITTING, State.WAITING)
-    ):
+    unnamed = stream.promised and not stream.stoppable and not stream.begun
+    if unnamed and stream.state in (State.SUBMITTING, State.WAITING, State.STALLED):
         return stopping, [Linger(STOP_WAIT)]
     return stopping, [AskStop()]
 

@@ -74,7 +74,8 @@ class Stream(msgspec.Struct, frozen=True):
     way is one that the server asked for. `lapsed`: the stream could go on once, and cannot any
     more; `polls` counts how often the final object was not finished. `forked`: it is itself what a
     `Fork` kept. `unanswered`: a request has left and its answer was lost, so that it may have begun
-    one.
+    one. `begun`: something of the answer came. `unsure`: text came after a verdict, so that the
+    server's verdicts say nothing of the end.
     """
 
     state: State = State.SUBMITTING
@@ -95,6 +96,8 @@ class Stream(msgspec.Struct, frozen=True):
     from_start: bool = False
     forked: bool = False
     unanswered: bool = False
+    begun: bool = False
+    unsure: bool = False
     note: str = ""
 
     @property
@@ -134,12 +137,12 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """Frames came and were committed, `new` events among them (none if all were known).
-
-    `floor` is the server's `retry:`, in seconds.
-    """
+    """Frames came and were committed, `new` events among them that meant something (none if all
+    were known), `late` if text among them came after a verdict. `floor` is the server's `retry:`,
+    in seconds."""
 
     new: int
+    late: bool = False
     rung: Rung = Rung.NONE
     floor: float | None = None
     stoppable: bool = False
@@ -147,11 +150,13 @@ class Arrived(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """The dialect's terminal event came and was committed. `fragile`: the connection was lost on
+    """The dialect's terminal event came and was committed, `at_once` with a piece of the answer.
+    `fragile`: the connection was lost on
     the way, and nobody had promised that the answer would go on without it."""
 
     verdict: Verdict
     fragile: bool = False
+    at_once: bool = False
 
 
 class Quiet(msgspec.Struct, frozen=True):
@@ -161,9 +166,10 @@ class Quiet(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """The connection ended, by an error, by silence, or cleanly."""
+    """The connection ended, by an error, by silence, or `clean`ly."""
 
     why: str
+    clean: bool = False
 
 
 class Gapped(msgspec.Struct, frozen=True):
