@@ -145,7 +145,7 @@ def test_tables_begin_and_end_where_markdown_it_has_them(text: str) -> None:
     ("text", "expected"),
     [
         ("Vec<String> and <think>hm</think>", ["Vec<String> and <think>hm</think>"]),
-        ("<details>\n<b>x</b>\n</details>", ["<details> <b>x</b> </details>"]),
+        ("<details>\n<b>x</b>\n</details>", ["<details>", "<b>x</b>", "</details>"]),
         ("a\n\n\n\nb", ["a", "", "b"]),
         ("- a\n- b\n\n- c", ["• a", "• b", "", "• c"]),
         ("9. a\n9. b", ["9. a", "10. b"]),

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssechat.tui.markdown import Document, plain
-from ssechat.tui.markdown.inline import parse_inline
-from ssechat.tui.markdown.run import CHUNKS, LIMIT
+from ssechat.tui.markdown.inline import LIMIT, parse_inline
+from ssechat.tui.markdown.run import CHUNKS
 from ssechat.tui.markdown.spans import Line, Span, cells, line_text
 
 WIDTHS = (20, 38, 80, 118)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.safe import clean
-from ssechat.tui.markdown.inline import define, parse_inline
-from ssechat.tui.markdown.run import LIMIT, neutral
+from ssechat.tui.markdown.inline import LIMIT, neutral, parse_inline
 from ssechat.tui.markdown.spans import merge
 
 
@@ -61,14 +60,6 @@ def test_entities_and_escapes_bring_no_control_character_back(text: str) -> None
 def test_hostile_text_of_the_longest_run_is_read_at_once(unit: str) -> None:
     text = (unit * LIMIT)[: 2 * LIMIT]
     assert parse_inline(text, {})
-
-
-def test_a_definition_is_kept() -> None:
-    references: dict[str, object] = {}
-    assert define("[a]: http://u", references)
-    assert not define("[a] : http://u", references)
-    assert not define("[^1]: footnote", references)
-    assert merge(parse_inline("[a]", references))[0] == ("a", "link")
 
 
 @given(st.lists(st.sampled_from(["a ", "*b c* ", "`d e` ", "[f g](h) ", "i\n"]), min_size=9))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ssechat.tui.markdown.spans import Line, Span, cells, line_cells, restyle, tail
+from ssechat.tui.markdown.spans import (
+    Line,
+    Span,
+    cells,
+    line_cells,
+    line_text,
+    merge,
+    restyle,
+    tail,
+)
 from ssechat.tui.markdown.wrap import Wrapper, wrap
 
 
@@ -68,6 +77,15 @@ class Code(Block):
         self._spans = spans
         self._label = label
 
+    @property
+    def text(self) -> str:
+        return line_text(tuple(self._spans))
+
+    def recolour(self, spans: list[Span]) -> bool:
+        """Take these spans of the same text: whether they look different."""
+        old, self._spans = self._spans, spans
+        return merge(old) != merge(spans)
+
     def content(self, width: int) -> list[Line]:
         indent = (Span("  "),) if width > 20 else ()
         room = width - line_cells(indent)
@@ -90,6 +108,10 @@ class Chunks:
     _wrapper: Wrapper | None = None
     _fed: int = 0
 
+    def replace(self, at: int, spans: list[Span]) -> None:
+        self.parsed[at] = spans
+        self._wrapper = None
+
     def wrapper(self, width: int) -> Wrapper:
         """A wrapper of one's own that has been fed with them."""
         if self._wrapper is None or self._wrapper.width != width:
@@ -101,14 +123,21 @@ class Chunks:
 
 
 class Flow(Block):
-    """A paragraph or a heading: text that is wrapped."""
+    """A paragraph or a heading: text that is wrapped, in `style`."""
 
-    __slots__ = ("_chunks", "_spans")
+    __slots__ = ("_chunks", "_spans", "_style")
 
-    def __init__(self, margin: Margin, spans: list[Span], chunks: Chunks | None = None) -> None:
+    def __init__(
+        self, margin: Margin, spans: list[Span], style: str = "", chunks: Chunks | None = None
+    ) -> None:
         super().__init__(margin)
-        self._spans = spans
+        self._style = style
         self._chunks = chunks
+        self.replace(spans)
+
+    def replace(self, spans: list[Span]) -> None:
+        """The text, or what comes after the chunks, is now this."""
+        self._spans = restyle(spans, self._style) if self._style else spans
 
     def content(self, width: int) -> list[Line]:
         wrapper = self._chunks.wrapper(width) if self._chunks else Wrapper(width)
@@ -117,4 +146,4 @@ class Flow(Block):
 
 
 def heading(margin: Margin, level: int, spans: list[Span]) -> Flow:
-    return Flow(margin, restyle(spans, "heading" if level < 3 else "heading.sub"))
+    return Flow(margin, spans, "heading" if level < 3 else "heading.sub")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ssechat.tui.markdown.plain import Lines, PlainLines
-from ssechat.tui.markdown.run import LIMIT
 from ssechat.tui.markdown.scanner import MarkdownLines
 from ssechat.tui.markdown.spans import Line
+
+LONGEST = 2048
+"""Longer lines are read in pieces of so many characters."""
+SLICE = 1024
+"""About so many characters of closed blocks are read again by one call of `lines`."""
 
 
 @dataclass
@@ -26,8 +30,10 @@ class Document:
     """Markdown (or plain text) that grows at its end.
 
     Whatever pieces a text is fed in, it looks the same in the end: all that is decided is decided
-    by whole lines, or by the first `LIMIT` characters of a longer one. Blocks that have closed are
-    never read again, and their lines at the last width asked for are kept.
+    by whole lines, or by the first `LONGEST` characters of a longer one. Blocks that have closed
+    are kept, with their lines at the last width asked for. They are read again only where that
+    changes something: a fence is coloured once more as a whole, and what refers to something that
+    is defined later becomes a link. That goes in slices: `pending` says whether any is left.
     """
 
     def __init__(self, lines: Lines | None = None) -> None:
@@ -44,6 +50,11 @@ class Document:
         self._starts: list[int] = []  # of the blocks' text, after the blank line before it
         self._closed = 0  # blocks among `_ends` that have closed
         self._fresh = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether more calls of `lines` would change lines, even if nothing more is fed."""
+        return bool(self._reader.later)
 
     def feed(self, text: str) -> None:
         """Take the next piece of the text. It must have been cleaned of control characters."""
@@ -66,10 +77,12 @@ class Document:
 
     def lines(self, width: int) -> Sequence[Line]:
         """All lines, none wider than `width` cells (at least 4). Valid until the next call."""
-        if self._fresh and width == self._width:
+        if self._fresh and width == self._width and not self.pending:
             return self._lines
+        changed = self._reader.later.run(SLICE)
         if width != self._width:
             self._width, self._closed = width, 0
+        self._lay_out_again(sorted(changed))
         end = self._ends[self._closed - 1] if self._closed else 0
         del self._lines[end:], self._ends[self._closed :], self._starts[self._closed :]
         blocks = self._reader.blocks
@@ -80,6 +93,22 @@ class Document:
         self._closed = len(blocks)
         self._fresh = True
         return self._lines
+
+    def _lay_out_again(self, blocks: Sequence[int]) -> None:
+        """Take over what has changed in closed blocks that are laid out already."""
+        blocks = blocks[: bisect_left(blocks, self._closed)]
+        shift = 0  # by which what comes next moves
+        for index, next_one in zip(blocks, [*blocks[1:], len(self._ends)], strict=False):
+            start = self._ends[index - 1] if index else 0
+            end = self._ends[index] + shift
+            lines = self._reader.blocks[index].lines(self._width)
+            self._lines[start:end] = lines
+            self._starts[index] += shift
+            shift += len(lines) - (end - start)
+            if shift:
+                self._ends[index:next_one] = [n + shift for n in self._ends[index:next_one]]
+                after = slice(index + 1, next_one)
+                self._starts[after] = [n + shift for n in self._starts[after]]
 
     def mark(self) -> None:
         """Remember this place in the text: the end of the block that it is in."""
@@ -118,10 +147,12 @@ class Document:
         """Add to the last line, which is read in pieces if it gets too long."""
         self._partial += text
         # Cut at a fixed length, not where a piece happened to end: else chunking would show.
-        while len(self._partial) >= LIMIT:
-            piece, self._partial = self._partial[:LIMIT], self._partial[LIMIT:]
-            self._push(piece)
+        line, at = self._partial, 0
+        while len(line) - at >= LONGEST:
+            self._push(line[at : at + LONGEST])
+            at += LONGEST
             self._middle = True
+        self._partial = line[at:]
 
     def _push(self, line: str) -> None:
         self._reader.push(line, middle=self._middle)

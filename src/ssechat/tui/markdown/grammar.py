@@ -1,4 +1,5 @@
-"""Block Markdown, a line at a time: what a line begins or continues (CommonMark 0.31, GFM tables).
+"""Block Markdown, a line at a time: what a line begins or continues (CommonMark 0.31, GFM's
+tables and task lists, footnotes, displayed mathematics).
 
 The patterns match what is left of a line when its containers' marks are taken off. Tabs have
 become spaces before.
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ssechat.tui.markdown.spans import Line, Span
+from ssechat.tui.markdown.spans import Line, Span, cells
+from ssechat.tui.markdown.syntax import FOOTNOTE
 
 DEEPEST = 20
 """Containers are not nested deeper; what would be one more is text."""
@@ -19,10 +21,13 @@ _MARKER = re.compile(r"( {0,3})([-+*]|(\d{1,9})([.)]))( +|\Z)")
 _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *\Z")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?= |\Z)")
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*\Z)|~{3,}) *(\S*)")
+_FORMULA = re.compile(r" {0,3}(\$\$(?!\$)|\\\[(?=[ \\]|\Z|.*\\\] *\Z))(.*)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+) *\Z")
+_FOOTNOTE = re.compile(rf" {{0,3}}{FOOTNOTE}: *")
+AFTER_FORMULA = " .,;:!?"
 TASK = re.compile(r"\[([ xX])\] +(?=\S)")
 BULLETS = "•◦▪"
-UNDECIDED = re.compile(r"[-=*+_~`#>|: ]*\Z| *\d{1,9}[.)]?\Z")
+UNDECIDED = re.compile(r"[-=*+_~`#>|:$\\ ]*\Z| *\d{1,9}[.)]?\Z| {0,3}\[[^\[\]]{0,60}(\](:.*)?)?\Z")
 """The beginning of a line that may yet become anything; it is not drawn before more has come."""
 
 
@@ -36,7 +41,10 @@ class Quote:
 
 @dataclass(slots=True)
 class Item:
-    """A list item: `kind` is its bullet, or what follows its number; `indent` its text's column."""
+    """A list item: `kind` is its bullet, or what follows its number; `indent` its text's column.
+
+    A footnote is one too, of the kind "^".
+    """
 
     kind: str
     number: int
@@ -44,13 +52,14 @@ class Item:
     mark: str
     drawn: bool = False
     empty: bool = False  # nothing followed the marker on its line, nor yet after it
+    over: bool = False  # a blank line came while it was empty
 
     @property
     def bullet(self) -> bool:
         return self.kind in "-+*"
 
     def rest(self) -> Line:
-        return (Span(" " * (len(self.mark) + 1)),)
+        return (Span(" " * (cells(self.mark) + 1)),)
 
     def first(self) -> Line:
         return self.rest() if self.drawn else (Span(f"{self.mark} ", "marker"),)
@@ -76,6 +85,11 @@ class FenceStart:
         return line[min(self.indent, indentation(line)) :]
 
 
+@dataclass(frozen=True, slots=True)
+class FormulaStart:
+    closing: str
+
+
 def indentation(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
@@ -86,8 +100,10 @@ def continues(container: Container, line: str) -> str | None:
         mark = _QUOTE.match(line)
         return line[mark.end() :] if mark else None
     if not line.strip(" "):
-        return None if container.empty else ""
-    return line[container.indent :] if indentation(line) >= container.indent else None
+        container.over = container.empty
+        return ""
+    inside = indentation(line) >= container.indent and not container.over
+    return line[container.indent :] if inside else None
 
 
 def quote(line: str) -> tuple[Quote, str] | None:
@@ -120,6 +136,12 @@ def list_item(
     return Item(kind, number, indent, shown, empty=blank), "" if blank else line[indent:]
 
 
+def footnote(line: str) -> tuple[str, str] | None:
+    """The label of the footnote that the line begins, and what is left of the line."""
+    mark = _FOOTNOTE.match(line)
+    return (mark[1], line[mark.end() :]) if mark else None
+
+
 def heading(line: str) -> tuple[int, str] | None:
     """Level and text of an ATX heading."""
     mark = _HEADING.match(line)
@@ -141,6 +163,17 @@ def fence(line: str) -> FenceStart | None:
     return FenceStart(len(mark[1]), mark[2], mark[3]) if mark else None
 
 
+def formula(line: str) -> FormulaStart | None:
+    """Displayed mathematics that begins with this line; one with text after it is a paragraph."""
+    mark = _FORMULA.match(line)
+    if mark is None:
+        return None
+    closing = "$$" if mark[1] == "$$" else "\\]"
+    _, closed, after = mark[2].partition(closing)
+    return None if closed and after.strip(AFTER_FORMULA) else FormulaStart(closing)
+
+
 def interrupts(line: str) -> bool:
     """Whether the line begins a leaf that ends a paragraph."""
-    return bool(_RULE.match(line) or _HEADING.match(line) or _FENCE.match(line))
+    begins = _RULE.match(line) or _HEADING.match(line) or _FENCE.match(line)
+    return bool(begins or formula(line))

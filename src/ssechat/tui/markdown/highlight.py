@@ -1,9 +1,10 @@
-"""Colours for code: each line is lexed once, in the state that the line before it left."""
+"""Colours for code: each line is lexed in the state that the line before it left, and once more
+when all are known, for a comment or string may end where nobody saw it begin."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
 
@@ -12,6 +13,10 @@ from ssechat.tui.markdown.spans import Span
 _LABEL = re.compile(r"[\w+#.-]{1,32}\Z")
 LONGEST = 400
 """Longer lines are not lexed, in characters: lexers are regular expressions, some of them slow."""
+WHOLE = 100_000
+"""Longer fences are not lexed as a whole, in characters."""
+REACH = 4096
+"""How far ahead a lexer's expression may look there, in characters."""
 DEEPEST = 200
 """A lexer that nests deeper starts again."""
 
@@ -60,22 +65,66 @@ class Highlighter:
         return spans if "".join(span.text for span in spans) == text else [Span(text, "fence")]
 
     def _tokens(self, text: str) -> Iterator[tuple[Any, str]]:
-        from pygments.lexer import (  # type: ignore[import-untyped]
-            ExtendedRegexLexer,
-            LexerContext,
-            RegexLexer,
-        )
+        from pygments.lexer import LexerContext  # type: ignore[import-untyped]
 
-        if not isinstance(self._lexer, RegexLexer) or isinstance(self._lexer, ExtendedRegexLexer):
+        if not _keeps_state(self._lexer):
             for _, kind, value in self._lexer.get_tokens_unprocessed(text):
                 yield kind, value
             return
-        # A RegexLexer forgets its state; the extended one's loop, run on its table, keeps it.
         context = LexerContext(text, 0, self._stack)
-        run = cast(Callable[..., Any], ExtendedRegexLexer.get_tokens_unprocessed)
-        for _, kind, value in run(self._lexer, context=context):
+        for _, kind, value in _run(self._lexer, context):
             yield kind, value
         self._stack = context.stack if len(context.stack) <= DEEPEST else ["root"]
+
+
+def whole(label: str, rows: Sequence[str]) -> Iterator[list[Span]]:
+    """The spans of each row of a fence, or of none from the row on that cannot be lexed."""
+    lexer = _lexer(label.lower())
+    lengths = [len(row) + 1 for row in rows]
+    if lexer is None or len(rows) < 2 or max(lengths) > LONGEST or sum(lengths) > WHOLE:
+        return
+    done, spans = 0, list[Span]()
+    try:
+        for kind, value in _whole_tokens(lexer, "".join(f"{row}\n" for row in rows)):
+            *ended, rest = value.split("\n")
+            for part in ended:
+                spans.append(Span(part, _role(kind)))
+                if "".join(span.text for span in spans) != rows[done]:
+                    return  # the lexer rewrites what it reads
+                yield spans
+                done, spans = done + 1, []
+            spans.append(Span(rest, _role(kind)))
+    except Exception:  # noqa: BLE001  hundreds of lexers, fed with anything
+        return
+
+
+def _whole_tokens(lexer: Any, text: str) -> Iterator[tuple[Any, str]]:
+    from pygments.lexer import LexerContext
+
+    if not _keeps_state(lexer):
+        for _, kind, value in lexer.get_tokens_unprocessed(text):
+            yield kind, value
+        return
+    context = LexerContext(text, 0, ["root"], min(REACH, len(text)))
+    for at, kind, value in _run(lexer, context):
+        context.end = min(at + len(value) + REACH, len(text))
+        if len(context.stack) > DEEPEST:
+            context.stack = ["root"]
+        yield kind, value
+
+
+def _keeps_state(lexer: Any) -> bool:
+    from pygments.lexer import ExtendedRegexLexer, RegexLexer
+
+    return isinstance(lexer, RegexLexer) and not isinstance(lexer, ExtendedRegexLexer)
+
+
+def _run(lexer: Any, context: Any) -> Iterator[tuple[int, Any, str]]:
+    """A RegexLexer forgets its state; the extended one's loop, run on its table, keeps it."""
+    from pygments.lexer import ExtendedRegexLexer
+
+    run = cast(Callable[..., Any], ExtendedRegexLexer.get_tokens_unprocessed)
+    return cast(Iterator[tuple[int, Any, str]], run(lexer, context=context))
 
 
 @cache

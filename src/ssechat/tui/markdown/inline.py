@@ -1,96 +1,136 @@
-"""Inline Markdown: emphasis, code, links. The grammar is markdown-it's, with HTML shown as text."""
+"""From a paragraph's text to spans: what is emphasised, what is code, where links go."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any
+from itertools import islice
+from urllib.parse import unquote
 
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ssechat.core.safe import clean
+from ssechat.tui.markdown import syntax
 from ssechat.tui.markdown.spans import Span, restyle
+from ssechat.tui.markdown.syntax import Environment
 
-References = dict[str, Any]
-"""What markdown-it calls `env`: the link definitions seen so far."""
+LIMIT = 1024
+"""Longer texts are read in pieces of at most so many characters: reading is not always linear."""
 
-_SPECIAL = re.compile(r"[\\`*_~\[<&\n]")
+_SPECIAL = re.compile(r"[\\`*_~\[<&\n$:]")
 _UNSPACED = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]")  # Han, kana: no spaces between
-_DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]\n]+\]:")  # not a footnote: those stay text
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
+_LITERAL = {"code_inline": "code", "math": "code", "footnote": "link", "address": "link"}
+_MARK = re.compile(
+    rf"{syntax.MATH}|://\S+|\\.|(?<!\S)[*_~$]+(?!\S)|(?<=\w)_+(?=\w)"  # these open nothing
+    r"|(?P<code>`+)|(?P<pair>\*\*|\*|~~|__|_)|(?P<open>\[)|(?P<close>\])|(?P<space>[ \n]+)",
+    re.DOTALL,
+)
 
 
-@cache
-def _grammar() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-
-
-def parse_inline(text: str, references: References) -> list[Span]:
+def parse_inline(text: str, env: Environment) -> list[Span]:
     """The spans of a paragraph's text; "\\n" in a span is a hard break."""
     if not _SPECIAL.search(text):
         return [Span(text)]
-    token = _grammar().parseInline(text, references)[0]
-    return _Reader().read(token.children or [])
+    reader = _Reader()
+    while text:
+        cut = neutral(text[:LIMIT]) if len(text) > LIMIT else len(text)
+        reader.read(syntax.tokens(text[:cut], env))
+        text = text[cut:]
+    return reader.spans
 
 
-def define(line: str, references: References) -> bool:
-    """Whether the line is a link definition, which is then kept in `references`."""
-    return bool(_DEFINITION.match(line)) and not _grammar().parse(line, references)
+def neutral(text: str) -> int:
+    """Where to cut `text` so that no emphasis, code or link is torn: after a space, if any is."""
+    half, last_space, last_neutral = len(text) // 2, 0, 0
+    code, brackets, pairs = "", 0, set[str]()
+    for mark in _MARK.finditer(text):
+        kind = mark.lastgroup
+        if kind == "code":
+            code = "" if code == mark[0] else code or mark[0]
+        elif kind == "space":
+            last_space = mark.end()
+            if not (code or brackets or pairs):
+                last_neutral = mark.end()
+        elif not code and kind == "pair":
+            pairs ^= {mark[0]}
+        elif not code and kind in ("open", "close"):
+            brackets = max(0, brackets + (1 if kind == "open" else -1))
+    return next((at for at in (last_neutral, last_space) if at > half), len(text))
 
 
 class _Reader:
     """Folds inline tokens into spans."""
 
     def __init__(self) -> None:
-        self._spans: list[Span] = []
+        self.spans: list[Span] = []
         self._styles: list[str] = []
         self._links: list[tuple[str, int]] = []  # target, and the span with which the text begins
 
-    def read(self, tokens: list[Token]) -> list[Span]:
-        for token in tokens:
-            self._token(token)
-        return self._spans
+    def read(self, tokens: list[Token]) -> None:
+        in_html = _is_tag(tokens[:1])  # a line that begins with a tag
+        for at, token in enumerate(tokens):
+            if token.type != "softbreak":
+                self._token(token)
+            elif (begins := _is_tag(tokens[at + 1 : at + 2])) or in_html:
+                self.spans.append(Span("\n"))
+                in_html = begins
+            else:
+                right = next(
+                    (each.content for each in islice(tokens, at + 1, None) if each.content), ""
+                )
+                self._soft_break(right)
 
     def _token(self, token: Token) -> None:
-        match token.type:
-            case "softbreak":
-                self._soft_break()
-            case "hardbreak":
-                self._put("\n")
-            case "code_inline":
-                self._put(token.content, "code")
-            case "image":
-                self._image(token)
-            case "link_close":
-                self._styles.pop()
+        kind = token.type
+        if kind == "hardbreak":
+            self.spans.append(Span("\n"))
+        elif kind in _LITERAL:
+            self._put(token.content, _LITERAL[kind])
+        elif kind == "image":
+            self._image(token)
+        elif kind in _STYLES:
+            if kind == "link_open":
+                self._links.append((str(token.attrs.get("href", "")), len(self.spans)))
+            self._styles.append(_STYLES[kind])
+        elif kind.endswith("_close"):
+            self._styles.pop()
+            if kind == "link_close":
                 self._target(*self._links.pop())
-            case kind if kind in _STYLES:
-                if kind == "link_open":
-                    self._links.append((str(token.attrs.get("href", "")), len(self._spans)))
-                self._styles.append(_STYLES[kind])
-            case "strong_close" | "em_close" | "s_close":
-                self._styles.pop()
-            case _:
-                self._put(token.content)
+        else:
+            self._put(token.content)
 
     def _put(self, text: str, style: str = "") -> None:
         # Entities (&#x202E;) and percent escapes bring back what was cleaned away.
-        safe = text if text.isprintable() or text == "\n" else clean(text).replace("\t", " ")
+        safe = text if text.isprintable() else re.sub(r"[\t\n]", " ", clean(text))
         names = dict.fromkeys([*self._styles, style] if style else self._styles)
-        self._spans.append(Span(safe, " ".join(names)))
+        self.spans.append(Span(safe, " ".join(names)))
 
-    def _soft_break(self) -> None:
-        last = self._spans[-1].text[-1:] if self._spans else ""
-        self._put("" if _UNSPACED.match(last) else " ")
+    def _soft_break(self, right: str) -> None:
+        """A space, but none between characters that stand without."""
+        left = self.spans[-1].text[-1:] if self.spans else ""
+        self._put("" if _UNSPACED.match(left) and _UNSPACED.match(right) else " ")
 
     def _image(self, token: Token) -> None:
-        self._put(f"[image: {token.content}]" if token.content else "[image]", "image")
+        text = _plain(token.children or [])
+        self._put(f"[image: {text}]" if text else "[image]", "image")
         source = str(token.attrs.get("src", ""))
         if not source.startswith("data:"):
-            self._target(source, len(self._spans))
+            self._target(source, len(self.spans))
 
     def _target(self, target: str, start: int) -> None:
-        shown = "".join(span.text for span in self._spans[start:])
-        if target and target not in (shown, f"mailto:{shown}"):
-            self._spans += restyle([Span(f" <{clean(target)}>")], "target")
+        shown = unquote("".join(span.text for span in self.spans[start:]))
+        if target and unquote(target) not in (shown, f"mailto:{shown}"):
+            self.spans += restyle([Span(f" <{clean(target)}>")], "target")
+
+
+def _is_tag(tokens: list[Token]) -> bool:
+    return bool(tokens) and tokens[0].type == "html_inline"
+
+
+def _plain(tokens: list[Token]) -> str:
+    """An image's description, without marks."""
+    texts: list[str] = []
+    for token in tokens:
+        inner = _plain(token.children) if token.children else token.content
+        texts.append(" " if token.type in ("softbreak", "hardbreak") else inner)
+    return "".join(texts)

@@ -6,16 +6,19 @@ import copy
 from typing import Protocol
 
 from ssechat.tui.markdown.blocks import Block, Margin
+from ssechat.tui.markdown.later import Later
 from ssechat.tui.markdown.run import Run
 from ssechat.tui.markdown.spans import Span
 
 
 class Lines(Protocol):
     """Lines in, blocks out. `leaf` is what the next line may still belong to, if anything; `ends`
-    has the number of blocks at every closing of a leaf."""
+    has the number of blocks at every closing of a leaf; `later` may change blocks that are closed.
+    """
 
     blocks: list[Block]
     ends: list[int]
+    later: Later
 
     @property
     def leaf(self) -> object | None: ...
@@ -42,6 +45,7 @@ class PlainLines:
         self.blocks: list[Block] = []
         self.leaf: Run | None = None
         self.ends: list[int] = []
+        self.later = Later()
         self._style = style
         self._blank = 0
         self._begun = False

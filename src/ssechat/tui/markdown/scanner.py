@@ -9,37 +9,28 @@ the text ended here.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from ssechat.tui.markdown import grammar
 from ssechat.tui.markdown.blocks import Block, Code, Flow, Margin, Rule, heading
-from ssechat.tui.markdown.grammar import Container, FenceStart, Item
-from ssechat.tui.markdown.highlight import Highlighter
-from ssechat.tui.markdown.inline import References, define, parse_inline
+from ssechat.tui.markdown.grammar import Container, Item
+from ssechat.tui.markdown.inline import parse_inline
+from ssechat.tui.markdown.later import Later
+from ssechat.tui.markdown.leaves import Fence, Formula
+from ssechat.tui.markdown.references import References
 from ssechat.tui.markdown.run import Run
 from ssechat.tui.markdown.spans import Line, Span
-from ssechat.tui.markdown.table import Table, alignments, split_row
+from ssechat.tui.markdown.table import Table, alignments, row_cells
 
-PART = 200
+PART = 64
 """Rows after which a table is closed and goes on as another part."""
+BLANKS = 20
+"""Blank lines that are kept within indented code."""
 
 
-class Fence:
-    """An open code fence. Its rows are blocks already; `drawn` says whether there are any."""
-
-    def __init__(self, start: FenceStart) -> None:
-        self.start = start
-        self.drawn = False
-        self._lexer = Highlighter(start.label)
-
-    def fork(self) -> Fence:
-        other = copy.copy(self)
-        other._lexer = self._lexer.fork()
-        return other
-
-    def row(self, margin: Margin, line: str) -> Code:
-        label = "" if self.drawn else self.start.label
-        self.drawn = True
-        return Code(margin, self._lexer.line(line), label)
+Use = tuple[str, Callable[[list[Span]], None]]
+"""A text in a block, and what changes it there."""
 
 
 class MarkdownLines:
@@ -47,20 +38,22 @@ class MarkdownLines:
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
-        self.leaf: Run | Fence | Table | None = None
+        self.leaf: Run | Fence | Formula | Table | None = None
         self.ends: list[int] = []
+        self.later = Later()
         self._stack: list[Container] = []
-        self._first_part: Table | None = None
         self._gap: int | None = None  # so many containers were open at the last blank line
+        self._code = False  # the last block was indented code, in the containers that are open
+        self._blanks = 0  # blank lines since the last block
         self._begun = False
-        self._references: References = {}
+        self._references = References(self.later)
         self._trial = False
 
     def fork(self) -> MarkdownLines:
         other = copy.copy(self)
         other.blocks, other.ends, other._trial = [], [], True
         other._stack = [copy.copy(container) for container in self._stack]
-        if isinstance(self.leaf, Run | Fence):
+        if self.leaf is not None and not isinstance(self.leaf, Table):
             other.leaf = self.leaf.fork()
         return other
 
@@ -76,11 +69,13 @@ class MarkdownLines:
             self._go_on(line)
             return
         depth, rest = self._match(line)
-        if isinstance(self.leaf, Fence) and depth == len(self._stack):
-            self._fence_line(rest)
+        inside = depth == len(self._stack)
+        if inside and isinstance(self.leaf, Fence | Formula) and self.leaf.takes(rest):
+            self._verbatim(self.leaf, rest)
         elif not rest.strip(" "):
             self._pop(depth, anyway=True)
             self._gap = depth
+            self._blanks += 1
         else:
             self._text_line(depth, rest)
 
@@ -116,7 +111,7 @@ class MarkdownLines:
         """Open the containers that the line begins: how many are open then, and what is left."""
         entered = False
         while depth < grammar.DEEPEST and grammar.indentation(rest) < 4:
-            start = grammar.quote(rest) or self._item(depth, rest)
+            start = grammar.quote(rest) or self._item(depth, rest) or self._footnote(rest)
             if start is None:
                 break
             self._pop(depth, anyway=True)
@@ -132,6 +127,14 @@ class MarkdownLines:
             depth=sum(isinstance(each, Item) and each.bullet for each in self._stack[:depth]),
         )
 
+    def _footnote(self, rest: str) -> tuple[Item, str] | None:
+        found = grammar.footnote(rest)
+        if found is None:
+            return None
+        if not self._trial:
+            self._references.footnote(found[0])
+        return Item("^", 0, 4, f"[{found[0]}]"), found[1]
+
     def _leaf_line(self, rest: str) -> None:
         """What is left of a line when its containers are open: text, or a leaf's beginning."""
         indented = grammar.indentation(rest) >= 4
@@ -139,23 +142,17 @@ class MarkdownLines:
             self._row(self.leaf, rest)
         elif isinstance(self.leaf, Run) and self._ends_paragraph(self.leaf, rest):
             pass
-        elif indented:
-            if isinstance(self.leaf, Run):
-                self._add_text(rest)
-            else:
-                self._close_leaf()
-                self._emit(Code(self._margin(), [Span(rest[4:], "fence")]))
-        elif grammar.interrupts(rest):
+        elif indented and not isinstance(self.leaf, Run):
+            self._indented(rest[4:])
+        elif not indented and grammar.interrupts(rest):
             self._close_leaf()
             self._start(rest)
         elif isinstance(self.leaf, Run):
             self._add_text(rest)
         else:
             self._close_leaf()
-            # Definitions are taken line by line: one that spans lines is shown as text.
-            if not define(rest, {} if self._trial else self._references):
-                self.leaf = Run(self._parse)
-                self._grow(rest.lstrip(" "))
+            self.leaf = Run(self._parse)
+            self._grow(rest.lstrip(" "))
 
     def _ends_paragraph(self, run: Run, rest: str) -> bool:
         """Whether the line makes a heading of the open paragraph, or a table of its last line."""
@@ -166,53 +163,74 @@ class MarkdownLines:
         if aligns := alignments(header, rest):
             run.text = above
             self._begin_table(header, aligns)
-        elif level := grammar.underline(rest):
-            self.leaf = None
-            self._emit(heading(self._margin(), level, self._parse(run.text.rstrip(" "))))
-            self.ends.append(len(self.blocks))
-        else:
+            return True
+        level = grammar.underline(rest)
+        if level is None:
             return False
+        run.text = self._take(run.text)
+        if not run.text:
+            self._close_leaf()
+            return False
+        self.leaf = None
+        text = run.text.rstrip(" ")
+        self._emit_text(text, heading(self._margin(), level, self._parse(text)))
+        self.ends.append(len(self.blocks))
         return True
+
+    def _indented(self, text: str) -> None:
+        """A line of indented code; the blank lines before it are part of it, if more came above."""
+        self._close_leaf()
+        for _ in range(min(self._blanks, BLANKS) - 1 if self._code else 0):
+            self._emit(Code(self._margin(), []))
+        self._emit(Code(self._margin(), [Span(text, "fence")]))
+        self._code = True
 
     def _start(self, rest: str) -> None:
         """A leaf that is no paragraph."""
         if found := grammar.heading(rest):
-            self._emit(heading(self._margin(), found[0], self._parse(found[1])))
+            self._emit_text(found[1], heading(self._margin(), found[0], self._parse(found[1])))
         elif start := grammar.fence(rest):
             self.leaf = Fence(start)
+        elif formula := grammar.formula(rest):
+            self.leaf = Formula(formula)
+            self._verbatim(self.leaf, rest)
         else:
             self._emit(Rule(self._margin()))
 
-    def _fence_line(self, rest: str) -> None:
-        assert isinstance(self.leaf, Fence)
-        if self.leaf.start.closed_by(rest):
+    def _verbatim(self, leaf: Fence | Formula, rest: str) -> None:
+        row, last = leaf.read(rest)
+        if row is not None:
+            self._emit(leaf.row(self._margin(), row))
+        if last:
             self._close_leaf()
-        else:
-            self._emit(self.leaf.row(self._margin(), self.leaf.start.inner(rest)))
 
     def _begin_table(self, header: str, aligns: list[str]) -> None:
         if isinstance(self.leaf, Run) and self.leaf.text:
             self._close_leaf()
-        self.leaf = self._first_part = Table(self._margin(), self._cells(header), aligns)
+        sources = row_cells(header, len(aligns))
+        self.leaf = Table(self._margin(), [self._parse(each) for each in sources], aligns)
+        self._note_cells(self.leaf, -1, sources)
 
     def _row(self, table: Table, rest: str) -> None:
-        row = self._cells(rest)
+        sources = row_cells(rest, len(table.aligns))
+        row = [self._parse(source) for source in sources]
         if self._trial:
             self.leaf = None  # the table itself is shared with the scanner that was forked
             self._emit(table.probe(row))
             return
         if len(table.rows) >= PART:
             self._close_leaf()
-            table = Table(self._margin(), table.head, table.aligns, self._first_part)
-            self.leaf = table
+            self.leaf = table = table.next_part(self._margin())
+        self._note_cells(table, len(table.rows), sources)
         table.add(row)
 
-    def _cells(self, line: str) -> list[list[Span]]:
-        return [self._parse(cell) for cell in split_row(line)]
+    @staticmethod
+    def _note_cells(table: Table, row: int, sources: list[str]) -> None:
+        table.uses += [(row, at, source) for at, source in enumerate(sources) if "[" in source]
 
     def _go_on(self, text: str) -> None:
         """The next piece of a line that is too long to wait for its end."""
-        if isinstance(self.leaf, Fence):
+        if isinstance(self.leaf, Fence | Formula):
             self._emit(self.leaf.row(self._margin(), text))
         elif isinstance(self.leaf, Run):
             self._grow(text)
@@ -222,7 +240,11 @@ class MarkdownLines:
             self._grow(text)
 
     def _add_text(self, line: str) -> None:
-        self._grow("\n" + line.lstrip(" "))
+        assert isinstance(self.leaf, Run)
+        text = line.lstrip(" ")
+        if text.startswith("[") and self.leaf.whole and not self._trial:
+            self.leaf.text = self._take(self.leaf.text)  # there may be thousands of definitions
+        self._grow(f"\n{text}" if self.leaf.text else text)
 
     def _grow(self, text: str) -> None:
         assert isinstance(self.leaf, Run)
@@ -234,7 +256,11 @@ class MarkdownLines:
             self._close_leaf()
 
     def _parse(self, text: str) -> list[Span]:
-        return parse_inline(text, self._references)
+        return parse_inline(text, self._references.env)
+
+    def _take(self, text: str) -> str:
+        """The paragraph without the link definitions that it begins with."""
+        return self._references.take(text, keep=not self._trial)
 
     def _pop(self, depth: int, *, anyway: bool = False) -> None:
         """Close the containers from `depth` on, and the leaf in them (`anyway`: or outside)."""
@@ -245,33 +271,56 @@ class MarkdownLines:
             if isinstance(last, Item) and not last.drawn:
                 self._emit(Flow(self._margin(), []))
             self._stack.pop()
+            self._code = False
         if self._gap is not None:
             self._gap = min(self._gap, depth)
 
     def _close_leaf(self) -> None:
         leaf, self.leaf = self.leaf, None
         if isinstance(leaf, Run):
-            self._tick_box(leaf)
-            self._emit(leaf.close(self._margin()))
+            self._close_run(leaf)
         elif isinstance(leaf, Table):
             leaf.closed = leaf.closed or not self._trial
-            self._emit(leaf)
-        elif isinstance(leaf, Fence) and not leaf.drawn:
-            self._emit(leaf.row(self._margin(), ""))
+            uses = [(source, partial(leaf.replace, row, at)) for row, at, source in leaf.uses]
+            self._emit(leaf, uses)
+        elif isinstance(leaf, Fence):
+            if not leaf.drawn:
+                self._emit(leaf.row(self._margin(), ""))
+            if not self._trial:
+                self.later.add(leaf.again(len(self.blocks)))
         if leaf is not None:
             self.ends.append(len(self.blocks))
 
+    def _close_run(self, run: Run) -> None:
+        if run.whole:
+            run.text = self._take(run.text)
+            if not run.text:
+                return
+            self._tick_box(run)
+        flow = run.close(self._margin())
+        chunks = [(text, partial(run.chunks.replace, at)) for at, text in enumerate(run.settled)]
+        self._emit(flow, [*chunks, (run.text.rstrip(" "), flow.replace)])
+
     def _tick_box(self, run: Run) -> None:
-        """A bullet of a task list becomes its box."""
+        """The bullet of a task becomes its box, which stands beside a number."""
         item = self._stack[-1] if self._stack else None
-        if not isinstance(item, Item) or not item.bullet or item.drawn or not run.whole:
+        if not isinstance(item, Item) or item.drawn or item.kind == "^":
             return
         if box := grammar.TASK.match(run.text):
-            item.mark = "☐" if box[1] == " " else "☑"
+            tick = "☐" if box[1] == " " else "☑"
+            item.mark = tick if item.bullet else f"{item.mark} {tick}"
             run.text = run.text[box.end() :]
 
-    def _emit(self, block: Block) -> None:
+    def _emit(self, block: Block, uses: Iterable[Use] = ()) -> None:
+        """One more block; `uses` are the texts in it that may refer to something."""
+        if not self._trial:
+            for source, put in uses:
+                self._references.wait(source, len(self.blocks), put)
         self.blocks.append(block)
+        self._code, self._blanks = False, 0
+
+    def _emit_text(self, source: str, flow: Flow) -> None:
+        self._emit(flow, [(source, flow.replace)])
 
     def _margin(self) -> Margin:
         """The margin of the next block; markers are drawn once."""

@@ -85,11 +85,13 @@ def fit(line: Line, width: int) -> Line:
 
 
 def tail(line: Line, width: int) -> Line:
-    """The last `width` cells of a line whose characters all take one cell."""
+    """The last `width` cells of a line; a wide character that is cut becomes a blank."""
     kept: list[Span] = []
     for text, style in reversed(line):
-        if width <= 0:
-            break
-        kept.append(Span(text[-width:], style))
-        width -= len(text)
-    return tuple(reversed(kept))
+        end = text
+        while cells(end) > width:
+            end = end[1:]
+        blank = " " if end != text and cells(end) < width else ""
+        kept.append(Span(blank + end, style))
+        width -= cells(end) + len(blank)
+    return merge(kept[::-1])

@@ -32,6 +32,14 @@ def split_row(line: str) -> list[str]:
     return [part.replace("\\|", "|").strip(" ") for part in parts]
 
 
+def row_cells(line: str, columns: int) -> list[str]:
+    """The sources of so many cells at most: the last one has all that is too much for the row."""
+    sources = split_row(line)
+    if any(sources[columns:]):
+        sources[columns - 1] = " | ".join(sources[columns - 1 :])
+    return sources[:columns]
+
+
 def alignments(header: str, delimiter: str) -> list[str] | None:
     """How each column is aligned ("", "<", ">", "^"), if these two lines begin a table."""
     if "|" not in header or not _DELIMITER.match(delimiter):
@@ -55,7 +63,11 @@ class Table(Block):
         self.aligns = aligns
         self.rows: list[Row] = []
         self.closed = False
+        self.uses: list[tuple[int, int, str]] = []
+        """Row, column and source of the cells that may refer to something."""
         self._before = before
+        self._continued = False
+        self._replaced = False
         self._wanted = [_wanted(cell) for cell in head]
         self._early = self._wanted
         self._laid: list[Line] = []
@@ -63,13 +75,23 @@ class Table(Block):
         self._laid_for: tuple[int, list[int]] | None = None
 
     def add(self, row: Row) -> None:
-        """One more row. Cells that are too many are dropped, as Markdown has it."""
-        row = row[: len(self.aligns)]
+        """One more row, of no more cells than there are columns."""
         self.rows.append(row)
         for i, cell in enumerate(row):
             self._wanted[i] = max(self._wanted[i], _wanted(cell))
         if len(self.rows) <= SETTLE:
             self._early = self._wanted.copy()
+
+    def next_part(self, margin: Margin) -> Table:
+        """The part that goes on below this one."""
+        self.closed = self._continued = True
+        return Table(margin, self.head.copy(), self.aligns, self._before or self)
+
+    def replace(self, row: int, column: int, cell: Cell) -> None:
+        """Another text for a cell of the closed table; row -1 is the header."""
+        (self.head if row < 0 else self.rows[row])[column] = cell
+        self._laid_for = None
+        self._replaced = True
 
     def content(self, width: int, coming: Row | None = None) -> list[Line]:
         """The lines; `coming` is a row that is still being written, and follows if it is given."""
@@ -91,6 +113,11 @@ class Table(Block):
         """The columns' widths; none at all where each cell gets a line of its own."""
         if self._before:
             return self._before.widths(width)
+        if self._replaced and not self._continued:  # else rows elsewhere would have to move too
+            self._wanted = [2] * len(self.aligns)
+            for row in (self.head, *self.rows):
+                self._wanted[: len(row)] = map(max, self._wanted, map(_wanted, row))
+            self._replaced = False
         count = len(self.aligns)
         room = width - len(SEPARATOR) * (count - 1)
         # Rows that are on the screen hold still while others come; at the end all have a say.
@@ -122,7 +149,7 @@ class _Probe(Block):
     def __init__(self, table: Table, row: Row) -> None:
         super().__init__(table.margin)
         self._table = table
-        self._row = row[: len(table.aligns)]
+        self._row = row
 
     def content(self, width: int) -> list[Line]:
         return self._table.content(width, self._row)

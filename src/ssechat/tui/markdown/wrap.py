@@ -12,23 +12,25 @@ _WIDE = (
     "\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
     "\U00020000-\U0003fffd\u3000"
 )
-_OPENING = "「『（《〈【〔［｛"
-_CLOSING = "、。，．：；？！…ー々」』）》〉】〕］｝,.:;?!)"
+_NOT_FIRST = re.compile(  # closing marks, small kana, and what belongs to the character before it
+    r"[,.:;?!)\]}%…’”»°′″‰℃‼⁇⁈⁉‐–〜～·・"
+    r"、。，．：；？！）］｝｠｣､｡･％〉》」』】〕〗〙〛〞〟‥"
+    r"ー々〻ヽヾゝゞ゛゜ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰ-ㇿ]+"
+)
+_NOT_LAST = frozenset("([{‘“«「『（［｛｟｢〈《【〔〖〘〚〝$£¥＄￡￥")
 _MARKS = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _JOINER = "\u200d"
-_JOINING = f"\ufe0e\ufe0f{_JOINER}"
-_PIECE = re.compile(
-    rf"\n| +|(?P<wide>[{_OPENING}]{{0,4}}[{_WIDE}][{_MARKS}]{{0,4}}[{re.escape(_CLOSING)}]{{0,4}})"
-    rf"|[^ \n{_WIDE}]+"
-)
+_LATE = re.compile(rf"[{_MARKS}{_JOINER}]")
+_PIECE = re.compile(rf"\n| +|(?P<wide>[{_WIDE}][{_MARKS}]{{0,4}})|[^ \n{_WIDE}]+")
 
 
 class Wrapper:
     """Lines of at most `width` cells.
 
-    Breaks at spaces, around every CJK character (but not before closing punctuation), at "\\n",
-    and within a word that is wider than a line. Spaces at a soft break vanish; spaces at the
-    beginning of a hard line stay, as far as half the width.
+    Breaks at spaces, around every CJK character, at "\\n", and within a word that is wider than a
+    line; but no line begins with closing punctuation or ends with opening punctuation because of
+    a CJK character beside it (kinsoku). Spaces at a soft break vanish; spaces at the beginning of
+    a hard line stay, as far as half the width.
     """
 
     def __init__(self, width: int) -> None:
@@ -39,6 +41,7 @@ class Wrapper:
         self._space = Span("")
         self._word: list[Span] = []
         self._word_cells = 0
+        self._wide = False  # the word ends in a CJK character, and so perhaps here
         self._soft = False  # the line begins at a soft break
 
     def fork(self) -> Wrapper:
@@ -46,7 +49,7 @@ class Wrapper:
         other = Wrapper(self.width)
         other.lines, other._line, other._word = self.lines.copy(), self._line[:], self._word[:]
         other._used, other._word_cells = self._used, self._word_cells
-        other._space, other._soft = self._space, self._soft
+        other._space, other._soft, other._wide = self._space, self._soft, self._wide
         return other
 
     def feed(self, spans: Iterable[Span]) -> None:
@@ -68,16 +71,30 @@ class Wrapper:
             self._end_word()
             self._end_line()
             self._soft = False
-        elif wide:
-            self._end_word()
-            self._add(piece, style)
-            self._end_word()
         else:
-            self._add(piece, style)
+            self._text(piece, style, wide)
+
+    def _text(self, piece: str, style: Style, wide: bool) -> None:
+        """Add to the word, or end it and begin another where CJK characters let a line end."""
+        if self._word and (wide or self._wide):
+            if closing := _NOT_FIRST.match(piece):
+                self._add(closing[0], style)
+                self._wide = True
+                if rest := piece[closing.end() :]:
+                    self._text(rest, style, wide)
+                return
+            if self._word[-1].text[-1] not in _NOT_LAST and not self._joins(piece):
+                self._end_word()
+        self._add(piece, style)
+        self._wide = wide
+
+    def _joins(self, piece: str) -> bool:
+        """Whether the piece is of one character with the end of the word."""
+        return bool(_LATE.match(piece)) or self._word[-1].text[-1] == _JOINER
 
     def _add(self, piece: str, style: Style) -> None:
-        # A selector or joiner changes the width of the character before it, whose span may differ.
-        if self._word and (piece[0] in _JOINING or self._word[-1].text[-1] == _JOINER):
+        # A selector or joiner changes the width of the character before it, in whatever span.
+        if self._word and self._joins(piece):
             before = self._word.pop()
             self._word_cells -= cells(before.text)
             piece, style = before.text + piece, before.style
