@@ -39,8 +39,8 @@ VERB = "from ssechat.tui import verbs; verbs.VERBS['app.help'] = slow_bug"
 FATAL = {
     "a verb": (VERB, F1),
     "a verb from the palette": (VERB, b"\x10this page\r"),
-    "a timer": (
-        "from ssechat.tui.app import SsechatApp as A; A._frame = after(20, A._frame)",
+    "a frame": (
+        "from ssechat.tui.app import SsechatApp as A; A._paint = after(20, A._paint)",
         b"",
     ),
     "the mount": ("from ssechat.tui.desk import Desk; Desk.restore = slow_bug", b""),
@@ -51,7 +51,7 @@ FATAL = {
         b"\x1bOQ",
     ),
     "a drawing": (
-        "from ssechat.tui.widgets.status_bar import StatusBar as S; S.line = after(1, S.line)",
+        "from ssechat.tui.widgets.status_bar import StatusBar as S; S.line = after(0, S.line)",
         LEADER,
     ),
     "the last save": ("from ssechat.tui.desk import Desk; Desk.save = slow_bug", b"\x11"),

@@ -48,6 +48,11 @@ class Clients:
                 self._clients[key] = await self._build(ca_file, proxy)
         yield self._clients[key]
 
+    async def prepare(self, base_url: str, ca_file: str = "") -> None:
+        """Make the client for `base_url` before it is needed. ConfigProblem as from `client`."""
+        async with self.client(base_url, ca_file):
+            pass
+
     async def close(self) -> None:
         clients, self._clients = list(self._clients.values()), {}
         for client in clients:

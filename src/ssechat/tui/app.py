@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.screen import Screen
 
 from ssechat import paths
 from ssechat.core.errors import JournalProblem, Problem
@@ -22,9 +24,13 @@ from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.driver_signals import install_signals
 from ssechat.tui.ending import TidyEnd
 from ssechat.tui.key_reader import TAB, KeyReader
+from ssechat.tui.paint.cadence import Cadence
+from ssechat.tui.paint.flush import flush
+from ssechat.tui.screens.base import BaseScreen
 from ssechat.tui.tab import Tab, joined
 from ssechat.tui.transcript.slices import ThinkingMode
 from ssechat.tui.verbs import VERBS
+from ssechat.tui.warm import warm_up
 from ssechat.tui.welcome import welcome
 from ssechat.tui.widgets.composer import Composer
 from ssechat.tui.widgets.in_order import settled
@@ -32,7 +38,6 @@ from ssechat.tui.widgets.status_bar import StatusBar
 from ssechat.tui.widgets.tab_strip import TabStrip
 from ssechat.tui.widgets.transcript import Transcript
 
-_FRAME = 1 / 20  # s between looks at the visible answer
 _GLANCE = 1 / 4  # s between looks at figures and badges
 _SAVE_TIME = 2.0  # s that saving may take, another program's lock included
 _SAVE = 2.0  # s between looks at drafts
@@ -56,7 +61,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.choice = choice
         self.take_over = take_over
         self.keymap = keymap(session.settings.keys)
-        self.desk = Desk(session, choice, self.say, self._tab_changed)
+        self.desk = Desk(session, choice, self.say, self._tab_changed, self._tab_moved)
+        self.cadence = Cadence(self._frame)
         self.keys = KeyReader(self.keymap)
         self.quit_asked = False
         self.parting = ""
@@ -70,6 +76,9 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         yield Transcript(media_hint=next(iter(self.keymap.keys_of("chat.media")), ""))
         yield Composer()
         yield StatusBar()
+
+    def get_default_screen(self) -> Screen[None]:
+        return BaseScreen(id="_default")
 
     @property
     def composer(self) -> Composer:
@@ -111,7 +120,6 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
                 *paths.loose_permissions(paths.private_paths()),
             ]
         )
-        self.set_interval(_FRAME, self._frame)
         self.set_interval(_GLANCE, self._glance)
         self.set_interval(_SAVE, self.save)
         self.start(self.desk.take_up(take_over=self.take_over))
@@ -143,8 +151,12 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     async def _settle_in(self) -> None:
         """What may take a moment and must not hold up the first paint."""
+        await asyncio.to_thread(warm_up)
         await welcome(self.desk, self.choice)
-        self._stale = True
+        self._bars_changed()
+        if profile := self.desk.tab.profile:
+            with suppress(Problem):  # the request that needs it will say so
+                await self.session.hub.clients.prepare(profile.base_url, profile.ca_file)
         await self.session.journal.purge()
 
     def keep_draft(self) -> None:
@@ -162,7 +174,11 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     # Painting: the widgets pull, nothing is pushed.
 
     def _tab_changed(self, tab: Tab) -> None:
-        self._stale = True
+        self._bars_changed()
+
+    def _tab_moved(self, tab: Tab) -> None:
+        if tab is self.desk.tab:  # the badges of the others wait for the next glance
+            self.cadence.wanted()
 
     def show_tab(self) -> None:
         """Bind the one transcript and composer to the active tab."""
@@ -177,22 +193,50 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self._stale = True
         self._glance()
 
-    def _frame(self) -> None:
-        if not (self.is_running and self.can_paint):  # when it ends, widgets go before timers
-            return
-        self._stale |= self.desk.look()
-        self.desk.tab.refresh()
-        self.transcript.pull()
+    def _frame(self) -> bool:
+        try:
+            return self._paint()
+        except Exception as error:  # noqa: BLE001 - it ends the app, as it would in a widget
+            self._handle_exception(error)
+            return True
+
+    def _paint(self) -> bool:
+        """Show what has come in the visible tab; False if the terminal has to catch up first."""
+        if not self.is_running or self._shown is None:  # when it ends, widgets go before timers
+            return True
+        if not self.can_paint:
+            return False
+        self._stale |= self.desk.tab.refresh()
+        transcript = self.transcript
+        transcript.pull()
         if self._stale:
-            self._glance()
+            self._show_bars()
+        flush(self.screen_stack[0], [transcript, *self._bars])
+        if transcript.pending:
+            self.cadence.wanted()
+        return True
 
     def _glance(self) -> None:
-        self._stale = False
-        if not (self.is_running and self.can_paint) or self._shown is None:
-            return
+        """Figures, badges and clocks, which change without anything having come."""
+        self.desk.look()
+        if self.is_running and self.can_paint:
+            self.transcript.settle_scrollbar()
+        self._bars_changed()
+
+    @property
+    def _bars(self) -> tuple[TabStrip, StatusBar]:
         base = self.screen_stack[0]
-        base.query_one(TabStrip).show(self.desk.labels, self.desk.active)
-        base.query_one(StatusBar).show(self.desk.tab.pieces, self.keys.hint)
+        return base.query_one(TabStrip), base.query_one(StatusBar)
+
+    def _bars_changed(self) -> None:
+        self._stale = True
+        self.cadence.wanted()
+
+    def _show_bars(self) -> None:
+        self._stale = False
+        strip, status = self._bars
+        strip.show(self.desk.labels, self.desk.active)
+        status.show(self.desk.tab.pieces, self.keys.hint)
 
     # Keys: what the registry knows never reaches a widget.
 
@@ -217,7 +261,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         """Run what the key is bound to; False if it is the focused widget's own."""
         leading = self.keys.leading
         action = self.keys.action(event)
-        self._stale |= leading or self.keys.leading
+        if leading or self.keys.leading:
+            self._bars_changed()
         if action:
             await settled(self.focused)  # letters before it may still wait in the widget's queue
             await self.run_verb(action)
@@ -241,7 +286,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
                 await VERBS[action_id](self)
         except Problem as problem:
             self.desk.report(problem)
-        self._stale = True
+        self._bars_changed()
 
     @on(TabStrip.Picked)
     def _picked(self, message: TabStrip.Picked) -> None:

@@ -37,17 +37,24 @@ def _left_running(tab: Tab) -> str:
 
 
 class Desk:
-    """Tabs, the active one among them, and the verbs. `changed` is called when one must be drawn.
+    """Tabs, the active one among them, and the verbs. `changed` is called when one must be drawn,
+    `moved` whenever its stream has done something.
 
     What a verb refuses, and why, goes through `say`. Verbs may raise Problem.
     """
 
     def __init__(
-        self, session: Session, choice: Choice, say: Say, changed: Callable[[Tab], None]
+        self,
+        session: Session,
+        choice: Choice,
+        say: Say,
+        changed: Callable[[Tab], None],
+        moved: Callable[[Tab], None] = lambda _: None,
     ) -> None:
         self.session = session
         self.profile = choice.profile
-        self.tabs: list[Tab] = [Tab(choice.profile)]
+        self._moved = moved
+        self.tabs: list[Tab] = [Tab(choice.profile, moved)]
         self.active = 0
         self._saved: list[TabRow] | None = None
         self.drafts_lost = False
@@ -69,7 +76,7 @@ class Desk:
         rows = await self.session.journal.take_tabs()
         tabs = []
         for row in rows:
-            tab = Tab(self.profile)
+            tab = Tab(self.profile, self._moved)
             tab.draft = row.draft
             if row.conversation_id is not None:
                 await self._show(tab, row.conversation_id)
@@ -91,14 +98,12 @@ class Desk:
                 await self._show(tab, tab.leaf.conversation_id, notes=True)
                 self._changed(tab)
 
-    def look(self) -> bool:
-        """Notice what the streams did since the last look; whether there was anything."""
-        moved = [tab for tab in self.tabs if tab.moved]
-        for tab in moved:
-            tab.moved = False
-            if tab is not self.tab and not tab.running:
+    def look(self) -> None:
+        """Notice what the streams did since the last look."""
+        for tab in self.tabs:
+            if tab.moved and tab is not self.tab and not tab.running:
                 tab.unread = True
-        return bool(moved)
+            tab.moved = False
 
     async def save(self) -> None:
         """Write down which tabs are open, and their drafts."""
@@ -114,7 +119,7 @@ class Desk:
             self.drafts_lost = False
 
     def new(self) -> None:
-        self.tabs.append(Tab(self.tab.profile))
+        self.tabs.append(Tab(self.tab.profile, self._moved))
         self.go(len(self.tabs) - 1)
 
     def close(self) -> None:
@@ -124,7 +129,7 @@ class Desk:
             self._say(_left_running(tab), "information")
         tab.release()
         if not self.tabs:
-            self.tabs.append(Tab(tab.profile))
+            self.tabs.append(Tab(tab.profile, self._moved))
         self.go(min(self.active, len(self.tabs) - 1))
 
     def go(self, index: int) -> None:

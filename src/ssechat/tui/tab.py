@@ -38,8 +38,12 @@ class Tab:
     answer is not wanted any more. `moved`: the stream has done something since the last look.
     """
 
-    def __init__(self, profile: Profile | None) -> None:
+    def __init__(
+        self, profile: Profile | None, moved: Callable[[Tab], None] = lambda _: None
+    ) -> None:
+        """`moved` is called whenever the stream has done something."""
         self.profile = profile
+        self._on_move = moved
         self.conversation: ConversationRow | None = None
         self.path: list[MessageRow] = []
         self.page = Page()
@@ -134,16 +138,19 @@ class Tab:
 
     def _move(self, _: Live) -> None:
         self.moved = True
+        self._on_move(self)
 
-    def refresh(self) -> None:
-        """Bring the answer's state word up to date with its stream."""
+    def refresh(self) -> bool:
+        """Bring the answer's state word up to date with its stream; whether it was not."""
         live = self.live
         if live is None or self.leaf is None:
-            return
+            return False
         state = str(live.outcome.end) if live.outcome else state_of(live).text
         old = next((item for item in self.page.items if item.key == self.leaf.id), None)
         if isinstance(old, ReplyItem) and (old.state, old.note) != (state, _note(live)):
             self.page.put(replace(old, state=state, note=_note(live)))
+            return True
+        return False
 
     def say(self, key: str, text: str, tone: str = "info") -> None:
         """Put a line of the app's own below the conversation; the next message takes its place."""

@@ -52,6 +52,11 @@ class Column:
     def at_end(self) -> bool:
         return self.top + self.height >= self.total
 
+    @property
+    def pending(self) -> bool:
+        """Whether something near the screen has not been read to its end."""
+        return any(self._views[index].pending for index in self._near)
+
     def stale(self, look: Look) -> bool:
         """Whether `arrange` would change anything that can be seen."""
         return self._rev != self.page.rev or self._seen != self._state(look)

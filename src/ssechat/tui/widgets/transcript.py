@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
+from textual.widget import Widget
 
 from ssechat.tui.markdown import Line
 from ssechat.tui.markdown.spans import line_text
@@ -75,7 +76,8 @@ class Transcript(ScrollView, can_focus=False):
         self._placing = False
         self._placed_at = Size(0, 0)
         self._rows: list[Line] = []
-        self._strips: LRUCache[Line, Strip] = LRUCache(512)
+        self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(512)
+        self._whole: LRUCache[tuple[Line, int], Strip] = LRUCache(512)
         self._palette: Palette | None = None
 
     @property
@@ -102,6 +104,18 @@ class Transcript(ScrollView, can_focus=False):
         self._page = page
         self._place(repaint=True)
 
+    @property
+    def pending(self) -> bool:
+        """Whether some of what has come is still to be read."""
+        return self._column.pending
+
+    def settle_scrollbar(self) -> None:
+        """Let the scrollbar show where the page is. It costs as much as all other rows, so while
+        text streams in this is done only now and then."""
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = self.virtual_size.height
+            self.vertical_scrollbar.position = self.scroll_y
+
     def pull(self) -> bool:
         """Take over what has changed, and repaint those rows. False if there was nothing."""
         if not self._column.stale(self._look()) and self._area == self._placed_at:
@@ -112,7 +126,7 @@ class Transcript(ScrollView, can_focus=False):
     def invalidate(self) -> None:
         """Draw everything anew: after a change of theme, or when the terminal may be wrong."""
         self._palette = None
-        self._strips.clear()
+        self._forget_strips()
         self._place(repaint=True)
 
     def toggle_thinking(self, key: str, part: int, opened: bool) -> None:
@@ -141,9 +155,11 @@ class Transcript(ScrollView, can_focus=False):
         self.scroll_to(y=0)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        if self._placing:
+            return  # ours: what is to be painted is known, and the scrollbar may wait
         super().watch_scroll_y(old_value, new_value)
-        if self._placing or self._area != self._placed_at:
-            return  # ours, or Textual's clamping before a resize has reached us
+        if self._area != self._placed_at:
+            return  # Textual's clamping before a resize has reached us
         self._column.scroll(round(new_value))
         self._place()
 
@@ -152,8 +168,18 @@ class Transcript(ScrollView, can_focus=False):
         number = round(self.scroll_y) + y
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(number)):
-            return self._selected(line, *span).apply_offsets(0, number)
-        return self._strip(line).apply_offsets(0, number)
+            return self._selected(line, number, *span).apply_offsets(0, number)
+        return self._strip(line, number)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows as they go to the terminal, each made once and then handed out again and again:
+        Textual's own way would style and filter them anew for every frame."""
+        if self.opacity != 1.0 or self.text_selection is not None:
+            return super().render_lines(crop)
+        strips = [self._finished(y) for y in crop.line_range]
+        if crop.column_span == (0, self.size.width):
+            return strips
+        return [strip.crop(*crop.column_span) for strip in strips]
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected lines without their indentation; the texts themselves if all is selected."""
@@ -175,7 +201,7 @@ class Transcript(ScrollView, can_focus=False):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._palette = None
-        self._strips.clear()
+        self._forget_strips()
 
     def on_resize(self) -> None:
         self._place(repaint=True)
@@ -221,22 +247,30 @@ class Transcript(ScrollView, can_focus=False):
         if not area:
             return
         if area != self._placed_at:
-            self._strips.clear()
+            self._forget_strips()
         column = self._column
         self._placing = True
         column.arrange(self._look(), area.height)
         old, self._rows = self._rows, column.rows()
         size = Size(area.width, max(column.total, 1))  # first: it bounds how far one can scroll
         if size != self.virtual_size:
-            self.virtual_size = size
+            self._resize_page(size)
         scrolled = round(self.scroll_y) != column.top
         self.scroll_target_y = self.scroll_y = column.top
         self._placing = False
         self._placed_at = area
-        if repaint:
+        if repaint or scrolled:
             self.refresh()
-        elif not scrolled:
+        else:
             self._repaint(old)
+
+    def _resize_page(self, size: Size) -> None:
+        """Textual lays out the whole screen for a new size of what is scrolled; that is needed only
+        where the scrollbar comes or goes."""
+        if self.show_vertical_scrollbar and not self.show_horizontal_scrollbar:
+            self.set_reactive(Widget.virtual_size, size)
+        else:
+            self.virtual_size = size
 
     def _repaint(self, old: list[Line]) -> None:
         """Refresh the rows that are not what they were."""
@@ -252,11 +286,30 @@ class Transcript(ScrollView, can_focus=False):
             self._told = self._page.following
             self.post_message(self.FollowingChanged(self, self._told))
 
-    def _strip(self, line: Line) -> Strip:
-        strip = self._strips.get(line)
+    def _forget_strips(self) -> None:
+        self._strips.clear()
+        self._whole.clear()
+
+    def _strip(self, line: Line, number: int) -> Strip:
+        """The line drawn, knowing its number: text is selected by that."""
+        strip = self._strips.get((line, number))
         if strip is None:
-            strip = self._draw(line)
-            self._strips[line] = strip
+            strip = self._draw(line).apply_offsets(0, number)
+            self._strips[line, number] = strip
+        return strip
+
+    def _finished(self, y: int) -> Strip:
+        """A row at the full width, with what the app's filters make of it."""
+        line = self._rows[y] if y < len(self._rows) else ()
+        key = line, round(self.scroll_y) + y
+        strip = self._whole.get(key)
+        if strip is None:
+            strip = self._strip(*key)
+            strip = strip.adjust_cell_length(self.size.width, self.rich_style)
+            background = self.background_colors[1]
+            for line_filter in self.get_line_filters():
+                strip = strip.apply_filter(line_filter, background)
+            self._whole[key] = strip
         return strip
 
     def _draw(self, line: Line) -> Strip:
@@ -266,10 +319,10 @@ class Transcript(ScrollView, can_focus=False):
         strip = Strip([Segment(text, palette[names]) for text, names in line])
         return strip.adjust_cell_length(self._area.width, palette.base)
 
-    def _selected(self, line: Line, start: int, end: int) -> Strip:
+    def _selected(self, line: Line, number: int, start: int, end: int) -> Strip:
         """A line with a selection on the characters from `start` to `end` (-1: all that follow)."""
         length = len(line_text(line))
-        strip = self._strip(line)
+        strip = self._strip(line, number)
         left, middle, right = strip.divide(
             [
                 strip.index_to_cell_position(min(start, length)),

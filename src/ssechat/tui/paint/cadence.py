@@ -1,0 +1,70 @@
+"""When to paint: at once after a quiet moment, then no more often than can be taken in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+FAST = 0.016
+"""s between two frames at least; a terminal shows no more."""
+SLOW = 0.25
+"""s between two frames at most, however slow terminal and computer are."""
+LONGEST = 0.05
+"""s of pause at most after a frame that took long: as long as it took, so that readers have their
+turn; but what is slow once, like the first use of a lexer, does not slow down what follows."""
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
+
+
+class Cadence:
+    """Calls `paint` after `wanted`, as soon as it may be. `paint` says whether it could: the
+    terminal may have to take the last frame yet; then it is called again, less and less often.
+
+    `later` calls back after so many seconds; `now` is a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        paint: Callable[[], bool],
+        later: Later | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._paint = paint
+        self._later = later
+        self._now = now
+        self._timer: Timer | None = None
+        self._next = 0.0
+        self._pause = FAST
+
+    def wanted(self) -> None:
+        """Something has changed that can be seen."""
+        if self._timer is None:
+            self._arm(max(0.0, self._next - self._now()))
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self, delay: float) -> None:
+        later = self._later or asyncio.get_running_loop().call_later
+        self._timer = later(delay, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        began = self._now()
+        painted = self._paint()
+        now = self._now()
+        if painted:
+            self._pause = FAST
+            self._next = now + max(FAST, min(now - began, LONGEST))
+        else:
+            self._pause = min(SLOW, 2 * self._pause)
+            self._next = now + self._pause
+            self.wanted()

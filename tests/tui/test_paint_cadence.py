@@ -1,0 +1,121 @@
+"""Frames come at once after a quiet moment, and then no more often than can be taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from ssechat.tui.paint.cadence import FAST, LONGEST, SLOW, Cadence
+
+
+class Clock:
+    """Time that passes only when told to; `cost` is what a frame takes of it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.cost = 0.0
+        self.able = True
+        self.frames: list[float] = []
+        self.tries: list[float] = []
+        self.calls: list[tuple[float, Callable[[], None]]] = []
+        self.cadence = Cadence(self.paint, self.later, lambda: self.now)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Clock.Call:
+        self.calls.append((self.now + seconds, call))
+        return Clock.Call(self, self.calls[-1])
+
+    class Call:
+        def __init__(self, clock: Clock, call: tuple[float, Callable[[], None]]) -> None:
+            self.clock, self.call = clock, call
+
+        def cancel(self) -> None:
+            self.clock.calls.remove(self.call)
+
+    def paint(self) -> bool:
+        self.tries.append(round(self.now - 100, 6))
+        if self.able:
+            self.frames.append(self.tries[-1])
+            self.now += self.cost
+        return self.able
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.calls and (due := min(self.calls, key=lambda one: one[0]))[0] <= end:
+            self.calls.remove(due)
+            self.now = max(self.now, due[0])
+            due[1]()
+        self.now = max(self.now, end)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_the_first_change_after_a_quiet_moment_is_painted_at_once(clock: Clock) -> None:
+    clock.cadence.wanted()
+    clock.run(0)
+    clock.run(1)
+    clock.cadence.wanted()
+    clock.run(0)
+    assert clock.frames == [0, 1]
+
+
+def test_what_comes_within_the_interval_is_one_frame_at_its_end(clock: Clock) -> None:
+    for _ in range(5):
+        clock.cadence.wanted()
+        clock.run(FAST / 8)
+    clock.run(1)
+    assert clock.frames == [0, FAST]
+
+
+def test_nothing_is_painted_that_nobody_wants(clock: Clock) -> None:
+    clock.cadence.wanted()
+    clock.run(10)
+    assert clock.frames == [0]
+
+
+def test_a_slow_frame_leaves_as_much_time_to_the_readers(clock: Clock) -> None:
+    clock.cost = 0.03
+    clock.cadence.wanted()
+    clock.run(0)
+    clock.cadence.wanted()
+    clock.run(1)
+    assert clock.frames == [0, 0.06]
+
+
+def test_one_that_is_very_slow_once_does_not_hold_up_the_next_for_long(clock: Clock) -> None:
+    clock.cost = 0.5
+    clock.cadence.wanted()
+    clock.run(0)
+    clock.cadence.wanted()
+    clock.run(1)
+    assert clock.frames == [0, 0.5 + LONGEST]
+
+
+def test_a_terminal_that_lags_is_tried_less_and_less_often_and_then_as_before(
+    clock: Clock,
+) -> None:
+    clock.able = False
+    clock.cadence.wanted()
+    clock.run(2)
+    gaps = [later - earlier for earlier, later in pairwise(clock.tries)]
+    assert all(later > earlier - 1e-5 for earlier, later in pairwise(gaps))
+    assert gaps[-1] == pytest.approx(SLOW)
+    clock.able = True
+    clock.run(SLOW)
+    assert len(clock.frames) == 1
+    clock.cadence.wanted()
+    clock.run(0)
+    clock.cadence.wanted()
+    clock.run(1)
+    assert clock.frames[2] - clock.frames[1] == pytest.approx(FAST)
+
+
+def test_after_its_end_nothing_is_painted(clock: Clock) -> None:
+    clock.cadence.wanted()
+    clock.cadence.close()
+    clock.run(1)
+    assert clock.frames == []
