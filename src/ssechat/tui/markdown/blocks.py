@@ -140,7 +140,9 @@ class Flow(Block):
         self._spans = restyle(spans, self._style) if self._style else spans
 
     def content(self, width: int) -> list[Line]:
-        wrapper = self._chunks.wrapper(width) if self._chunks else Wrapper(width)
+        if self._chunks is None:
+            return wrap(self._spans, width)
+        wrapper = self._chunks.wrapper(width)
         wrapper.feed(self._spans)
         return wrapper.finish()
 

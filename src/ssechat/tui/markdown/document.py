@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ssechat.tui.markdown.plain import Lines, PlainLines
 from ssechat.tui.markdown.scanner import MarkdownLines
-from ssechat.tui.markdown.spans import Line
+from ssechat.tui.markdown.spans import Line, steady
 
 LONGEST = 2048
 """Longer lines are read in pieces of so many characters."""
@@ -155,7 +155,7 @@ class Document:
         self._partial = line[at:]
 
     def _push(self, line: str) -> None:
-        self._reader.push(line, middle=self._middle)
+        self._reader.push(steady(line), middle=self._middle)
         self._read += 1
         for mark in self._marks:
             self._arm(mark)
@@ -178,7 +178,7 @@ class Document:
         """The open rest as it would be if the text ended here."""
         trial = self._reader.fork()
         if self._partial and (self._middle or not trial.held(self._partial)):
-            trial.push(self._partial, middle=self._middle)
+            trial.push(steady(self._partial), middle=self._middle)
         trial.close()
         return trial
 

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from ssechat.core.safe import clean
 from ssechat.tui.markdown import syntax
-from ssechat.tui.markdown.spans import Span, restyle
+from ssechat.tui.markdown.spans import Span, restyle, steady
 from ssechat.tui.markdown.syntax import Environment
 
 LIMIT = 1024
@@ -18,6 +18,7 @@ LIMIT = 1024
 
 _SPECIAL = re.compile(r"[\\`*_~\[<&\n$:]")
 _UNSPACED = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]")  # Han, kana: no spaces between
+_BREAKS = str.maketrans("\t\n", "  ")
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
 _LITERAL = {"code_inline": "code", "math": "code", "footnote": "link", "address": "link"}
 _MARK = re.compile(
@@ -101,7 +102,7 @@ class _Reader:
 
     def _put(self, text: str, style: str = "") -> None:
         # Entities (&#x202E;) and percent escapes bring back what was cleaned away.
-        safe = text if text.isprintable() else re.sub(r"[\t\n]", " ", clean(text))
+        safe = text if text.isprintable() else steady(clean(text)).translate(_BREAKS)
         names = dict.fromkeys([*self._styles, style] if style else self._styles)
         self.spans.append(Span(safe, " ".join(names)))
 

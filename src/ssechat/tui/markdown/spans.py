@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from rich.cells import cell_len, split_graphemes
@@ -19,6 +20,18 @@ class Span(NamedTuple):
 
 Line = tuple[Span, ...]
 """What stands in one row of the screen, without the padding at its right."""
+
+
+_PICTURE = "\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_STRAY = re.compile(f"(?<![\ufe0f{_PICTURE}])\u200d|\u200d(?![{_PICTURE}])")
+
+
+def steady(text: str) -> str:
+    """The text without zero-width joiners that join no pictures.
+
+    What follows a joiner is taken to have no width, but a terminal gives letters one all the same.
+    """
+    return _STRAY.sub("", text) if "\u200d" in text else text
 
 
 def cells(text: str) -> int:

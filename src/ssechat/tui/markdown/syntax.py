@@ -34,6 +34,7 @@ MATH = (
     r"|\\\[(?:[^\\]|\\[^\[\]])+\\\](?!\()"
 )
 _MATH = re.compile(MATH, re.DOTALL)
+_PLAIN = re.compile(r"[^\n!$&*:<\[\\\]_`~]+")
 _FOOTNOTE = re.compile(FOOTNOTE)
 _SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])(?:https?|ftp)\Z", re.IGNORECASE)
 _ADDRESS = re.compile(
@@ -45,8 +46,10 @@ _AFTER_ADDRESS = re.compile(r"(?:&\w+;|[?!.,:;*_~'’])+\Z")
 @cache
 def _grammar() -> MarkdownIt:
     grammar = MarkdownIt("commonmark", {"html": True}).enable("strikethrough")
-    for name, rule in (("math", _math), ("footnote", _footnote), ("address", _address)):
-        grammar.inline.ruler.before("escape", name, rule)
+    rules = grammar.inline.ruler
+    rules.at("text", _text)
+    for rule in (_math, _footnote, _address, _bracket):
+        rules.before("escape", rule.__name__, rule)
     return grammar
 
 
@@ -94,6 +97,15 @@ def _apart(char: str) -> bool:
     return _blank(char) or _mark(char) or _CJK.match(char) is not None
 
 
+def _text(state: StateInline, silent: bool) -> bool:
+    """As markdown-it's, which stops at all punctuation, for rules that are not in use here."""
+    found = _PLAIN.match(state.src, state.pos, state.posMax)
+    if found and not silent:
+        state.pending += found[0]
+    state.pos = found.end() if found else state.pos
+    return found is not None
+
+
 def _math(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\" or state.src[state.pos - 1 : state.pos].isalnum():
         return False
@@ -108,6 +120,19 @@ def _footnote(state: StateInline, silent: bool) -> bool:
     if not found or label_key(found[1]) not in state.env.get("footnotes", ()):
         return False
     return _literal(state, silent, "footnote", found.end(), f"[{found[1]}]")
+
+
+def _bracket(state: StateInline, silent: bool) -> bool:
+    """A bracket that nothing closes: else the end of each would be sought in all of the text."""
+    bracket = "![" if state.src[state.pos] == "!" else "["
+    if not state.src.startswith(bracket, state.pos):
+        return False
+    if state.src.find("]", state.pos, state.posMax) >= 0:
+        return False
+    if not silent:
+        state.pending += bracket
+    state.pos += len(bracket)
+    return True
 
 
 def _address(state: StateInline, silent: bool) -> bool:

@@ -21,7 +21,10 @@ _NOT_LAST = frozenset("([{‘“«「『（［｛｟｢〈《【〔〖〘〚〝$
 _MARKS = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _JOINER = "\u200d"
 _LATE = re.compile(rf"[{_MARKS}{_JOINER}]")
+_HEAD = re.compile(r"[^ ]* +[^ ]+(?= .* )")
 _PIECE = re.compile(rf"\n| +|(?P<wide>[{_WIDE}][{_MARKS}]{{0,4}})|[^ \n{_WIDE}]+")
+MANY = 40
+"""Shorter spans are placed word by word, in characters."""
 
 
 class Wrapper:
@@ -41,6 +44,7 @@ class Wrapper:
         self._space = Span("")
         self._word: list[Span] = []
         self._word_cells = 0
+        self._word_chars = 0
         self._wide = False  # the word ends in a CJK character, and so perhaps here
         self._soft = False  # the line begins at a soft break
 
@@ -49,19 +53,53 @@ class Wrapper:
         other = Wrapper(self.width)
         other.lines, other._line, other._word = self.lines.copy(), self._line[:], self._word[:]
         other._used, other._word_cells = self._used, self._word_cells
+        other._word_chars = self._word_chars
         other._space, other._soft, other._wide = self._space, self._soft, self._wide
         return other
 
     def feed(self, spans: Iterable[Span]) -> None:
         for text, style in spans:
-            for match in _PIECE.finditer(text):
-                self._piece(match[0], style, match.lastgroup is not None)
+            head = _HEAD.match(text) if len(text) > MANY and text.isascii() else None
+            if head is None or "\n" in text:
+                self._pieces(text, style)
+                continue
+            self._pieces(head[0], style)
+            self._end_word()
+            words = text[head.end() : text.rindex(" ")].rstrip(" ")
+            self._words(words, style)
+            self._pieces(text[head.end() + len(words) :], style)
 
     def finish(self) -> list[Line]:
         """All lines: one at least, and the last one even if it is empty."""
         self._end_word()
         self._end_line()
         return self.lines
+
+    def _words(self, text: str, style: Style) -> None:
+        """What `_pieces` does, a line at a time. The text is ASCII, comes after a word and ends
+        with one."""
+        at = 0
+        while at < len(text):
+            room = self.width - self._used
+            stop = text.rfind(" ", at, at + room + 1) if len(text) - at > room else len(text)
+            if fitting := text[at : max(at, stop)].rstrip(" "):
+                self._line.append(Span(fitting, style))
+                self._used += len(fitting)
+                at += len(fitting)
+            elif self._used:
+                self._end_line()
+                self._soft = True
+                while text[at] == " ":
+                    at += 1
+            else:
+                stop = text.find(" ", at)
+                self._pieces(text[at:stop] if stop > 0 else text[at:], style)
+                self._end_word()
+                at = stop if stop > 0 else len(text)
+
+    def _pieces(self, text: str, style: Style) -> None:
+        for match in _PIECE.finditer(text):
+            self._piece(match[0], style, match.lastgroup is not None)
 
     def _piece(self, piece: str, style: Style, wide: bool) -> None:
         if piece[0] == " ":
@@ -100,12 +138,27 @@ class Wrapper:
             piece, style = before.text + piece, before.style
         self._word.append(Span(piece, style))
         self._word_cells += cells(piece)
+        self._word_chars += len(piece)
+        if self._word_cells > 4 * self.width or self._word_chars > 32 * self.width:
+            self._relieve()
 
     def _end_word(self) -> None:
         """Place the pending word, on this line or the next."""
         if not self._word:
             return
-        self._indent()
+        self._begin_word()
+        if self._used + self._word_cells > self.width or self._word_chars > 8 * self.width:
+            self._chop()
+        self._line += self._word
+        self._used += self._word_cells
+        self._space = Span("")
+        self._word, self._word_cells, self._word_chars = [], 0, 0
+
+    def _begin_word(self) -> None:
+        """The space before the word, or another line if it does not fit into this one."""
+        if not self._used:  # spaces that begin a line are dropped after a soft break, else bounded
+            room = 0 if self._soft else self.width // 2
+            self._space = Span(self._space.text[:room], self._space.style)
         space = len(self._space.text)
         if self._used and self._used + space + self._word_cells > self.width:
             self._end_line()
@@ -113,21 +166,15 @@ class Wrapper:
         elif space:
             self._line.append(self._space)
             self._used += space
-        if self._used + self._word_cells > self.width or self._crowded():
-            self._chop()
-        self._line += self._word
-        self._used += self._word_cells
-        self._space = Span("")
-        self._word, self._word_cells = [], 0
 
-    def _indent(self) -> None:
-        """Spaces that begin a line: dropped after a soft break, else bounded."""
-        if not self._used:
-            room = 0 if self._soft else self.width // 2
-            self._space = Span(self._space.text[:room], self._space.style)
-
-    def _crowded(self) -> bool:
-        return sum(len(text) for text, _ in self._word) > 8 * self.width
+    def _relieve(self) -> None:
+        """Break what has come of a word that will not fit anyway, but for the end of it."""
+        self._begin_word()
+        self._chop()
+        rest = merge(self._line)
+        self._word, self._word_cells = list(rest), self._used
+        self._word_chars = sum(len(text) for text, _ in rest)
+        self._line, self._used, self._space = [], 0, Span("")
 
     def _chop(self) -> None:
         """Break a word that is too wide; its last piece stays pending."""
@@ -145,7 +192,7 @@ class Wrapper:
                 self._soft = True
             self._line.append(Span(rest, style))
             self._used += cells(rest)
-        self._word, self._word_cells = [], 0
+        self._word, self._word_cells, self._word_chars = [], 0, 0
 
     def _end_line(self) -> None:
         self.lines.append(merge(self._line))
@@ -155,6 +202,10 @@ class Wrapper:
 
 def wrap(spans: Iterable[Span], width: int) -> list[Line]:
     """The spans broken into lines of at most `width` cells (at least 2)."""
+    spans = list(spans)
+    text = "".join(span.text for span in spans)
+    if len(text) <= width and text.isascii() and "\n" not in text:
+        return [merge(spans)]
     wrapper = Wrapper(width)
     wrapper.feed(spans)
     return wrapper.finish()
