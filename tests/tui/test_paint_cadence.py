@@ -77,13 +77,16 @@ def test_nothing_is_painted_that_nobody_wants(clock: Clock) -> None:
     assert clock.frames == [0]
 
 
-def test_a_slow_frame_leaves_as_much_time_to_the_readers(clock: Clock) -> None:
-    clock.cost = 0.03
+@pytest.mark.parametrize(("cost", "apart"), [(0.001, FAST), (0.0025, 0.01), (0.01, 0.04)])
+def test_the_more_a_frame_takes_the_further_apart_they_are(
+    clock: Clock, cost: float, apart: float
+) -> None:
+    clock.cost = cost
     clock.cadence.wanted()
     clock.run(0)
     clock.cadence.wanted()
     clock.run(1)
-    assert clock.frames == [0, 0.06]
+    assert clock.frames == [0, pytest.approx(apart)]
 
 
 def test_one_that_is_very_slow_once_does_not_hold_up_the_next_for_long(clock: Clock) -> None:

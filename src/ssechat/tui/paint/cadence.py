@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-FAST = 0.016
-"""s between two frames at least; a terminal shows no more."""
+FAST = 0.010
+"""s from one frame to the next at least; no terminal shows more."""
 SLOW = 0.25
 """s between two frames at most, however slow terminal and computer are."""
+SHARE = 4
+"""Frames are so many times as far apart as they take: readers and keys have the rest."""
 LONGEST = 0.05
-"""s of pause at most after a frame that took long: as long as it took, so that readers have their
-turn; but what is slow once, like the first use of a lexer, does not slow down what follows."""
+"""s of pause at most after a frame that took long: what is slow once, like a full collection of
+garbage, does not slow down what follows."""
 
 
 class Timer(Protocol):
@@ -63,7 +65,8 @@ class Cadence:
         now = self._now()
         if painted:
             self._pause = FAST
-            self._next = now + max(FAST, min(now - began, LONGEST))
+            took = now - began
+            self._next = now + min(max(FAST - took, (SHARE - 1) * took), LONGEST)
         else:
             self._pause = min(SLOW, 2 * self._pause)
             self._next = now + self._pause

@@ -28,6 +28,8 @@ from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 BUDGET = 32_000
 """Characters that one `pull` reads at most; what is left waits for the next one."""
+STRIPS = 200
+"""Drawn rows that are kept: a few screens. Each is some fifty objects for the garbage collector."""
 WARM = 8
 """Pages whose layout is kept; others are laid out anew when they are shown again."""
 
@@ -76,8 +78,8 @@ class Transcript(ScrollView, can_focus=False):
         self._placing = False
         self._placed_at = Size(0, 0)
         self._rows: list[Line] = []
-        self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(512)
-        self._whole: LRUCache[tuple[Line, int], Strip] = LRUCache(512)
+        self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS // 4)
+        self._whole: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS)
         self._palette: Palette | None = None
 
     @property
