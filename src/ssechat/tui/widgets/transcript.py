@@ -306,9 +306,9 @@ class Transcript(ScrollView, can_focus=False):
         key = line, round(self.scroll_y) + y
         strip = self._whole.get(key)
         if strip is None:
-            strip = self._strip(*key)
-            strip = strip.adjust_cell_length(self.size.width, self.rich_style)
-            background = self.background_colors[1]
+            below, background = self.background_colors
+            ground, _ = self._styles_cache.get_inner_outer(below, background)
+            strip = self._strip(*key).adjust_cell_length(self.size.width, ground.rich_style)
             for line_filter in self.get_line_filters():
                 strip = strip.apply_filter(line_filter, background)
             self._whole[key] = strip

@@ -1,0 +1,93 @@
+"""The transcript's own way of handing out rows gives what Textual's way would."""
+
+from __future__ import annotations
+
+import pytest
+from rich.segment import Segment
+from textual.app import ComposeResult
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from ssechat.core.deltas import Text, Thinking
+from ssechat.core.reply import Reply
+from ssechat.tui.paint.display import PaintedApp
+from ssechat.tui.transcript import Page, ReplyItem, UserItem
+from ssechat.tui.widgets.transcript import Transcript
+
+MARKDOWN = """\
+# Title
+
+A *b* **c** `d` 傅里叶 👋
+
+```python
+x = 1  # y
+```
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+"""
+
+
+class App(PaintedApp[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.reply = Reply()
+        self.reply.apply(Thinking("hm"), 1.0)
+        self.reply.apply(Text(MARKDOWN * 3), 1.0)
+
+    def compose(self) -> ComposeResult:
+        yield Transcript(Page([UserItem("u", "why?", 0.0), ReplyItem("r", self.reply, "model")]))
+
+
+def cells(strips: list[Strip]) -> list[list[Segment]]:
+    """Letter by letter, so that it does not matter how segments are cut."""
+    return [
+        [Segment(letter, segment.style) for segment in strip for letter in segment.text]
+        for strip in strips
+    ]
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
+@pytest.mark.parametrize("crop", [Region(0, 0, 60, 20), Region(7, 3, 20, 5)])
+async def test_rows_are_those_that_textual_would_draw(theme: str, crop: Region) -> None:
+    app = App()
+    async with app.run_test(size=(60, 20)) as pilot:
+        app.theme = theme
+        await pilot.pause()
+        transcript = app.query_one(Transcript)
+        transcript.pull()
+        await pilot.pause()
+        ours = transcript.render_lines(crop)
+        assert cells(ours) == cells(Widget.render_lines(transcript, crop))
+        assert any(letter.text.isalpha() for row in cells(ours) for letter in row)
+
+
+async def test_a_row_that_stays_is_the_same_object_when_the_page_grows() -> None:
+    app = App()
+    async with app.run_test(size=(60, 20)) as pilot:
+        transcript = app.query_one(Transcript)
+        await pilot.pause()
+        before = transcript.render_lines(Region(0, 0, 60, 20))
+        app.reply.apply(Text("one\n\ntwo\n\nthree\n\n"), 1.0)
+        assert transcript.pull()
+        after = transcript.render_lines(Region(0, 0, 60, 20))
+        assert sum(any(old is new for new in after) for old in before) > 10
+
+
+async def test_what_comes_is_on_the_screen_without_a_layout() -> None:
+    app = App()
+    async with app.run_test(size=(60, 20)) as pilot:
+        transcript = app.query_one(Transcript)
+        await pilot.pause()
+        layouts = transcript._layout_updates
+        for number in range(5):
+            app.reply.apply(Text(f"line {number}\n\n"), 1.0)
+            transcript.pull()
+            await pilot.pause()
+        assert transcript._layout_updates == layouts
+        assert transcript.virtual_size.height == transcript._column.total
+        transcript.settle_scrollbar()
+        assert transcript.vertical_scrollbar.position == transcript.scroll_y > 0
