@@ -7,11 +7,12 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.hub import Hub, Live, keeper, recorder
-from ssechat.journal import DiskFull, Journal
+from ssechat.journal import DiskFull, Journal, Lease
 from support.fault_server import FaultServer, Request, Wire
 from support.hubs import (
     HERE,
@@ -27,6 +28,8 @@ from support.hubs import (
 )
 
 BIG = "x" * 5000  # more than what is left of a page
+DEAD = msgspec.structs.replace(Lease.current(), start="long ago")
+"""The lease of a process that has ended: a full disk may keep it from being given back."""
 
 
 @pytest.fixture
@@ -237,7 +240,7 @@ async def test_stop_and_close_do_not_wait_for_a_journal_that_fails(tmp_path: Pat
 
     async with FaultServer(handler) as server:
         asked = profile(server.base_url)
-        async with opened(tmp_path, asked) as hub:
+        async with opened(tmp_path, asked, lease=DEAD) as hub:
             going_on, stopped = await ask(hub, asked), await ask(hub, asked)
             for live in (going_on, stopped):
                 await until(live, lambda live: answer(live) == "a ")
