@@ -18,6 +18,7 @@ from ssechat.journal import Journal, LeaseLost
 BOUND = 16 * 2**20  # bytes, about, held in memory per stream before reading pauses
 FRAME_SIZE = 250  # bytes, about, of a frame beside its text
 RETRY = 1.0  # s
+SLICE = 64  # frames folded in one go: a millisecond or two
 
 
 class Recorder:
@@ -96,9 +97,16 @@ class Recorder:
             while self._waiting or self._due:
                 batch, self._waiting = self._waiting, []
                 if await self._take(batch) and batch:
-                    self._recorded(batch)
+                    await self._fold(batch)
         finally:
             self._worker = None
+
+    async def _fold(self, batch: list[Frame]) -> None:
+        """In slices: a replay may bring thousands at once, and others have their turn."""
+        for at in range(0, len(batch), SLICE):
+            if at:
+                await asyncio.sleep(0)
+            self._recorded(batch[at : at + SLICE])
 
     async def _take(self, batch: list[Frame]) -> bool:
         """Save what can be saved; whether the stream is ours. While the journal refuses, frames
