@@ -23,12 +23,13 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from ssechat.tui.driver_keys import KeyParser
 from ssechat.tui.driver_output import Output
+from ssechat.tui.driver_scroll import SWITCH, ScrollTest
 
 # CAN ends a sequence that was cut short; then every mode that application mode turns on goes off.
 RESTORE = (
     "\x18\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l"
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
-    "\x1b[0m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+    "\x1b[r\x1b[0m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
 STDERR = 2  # where Textual paints
 DRAIN_SECONDS = 0.5
@@ -55,11 +56,10 @@ class SsechatDriver(LinuxDriver):
         self.on_terminal_gone: Callable[[], None] = partial(os.kill, os.getpid(), signal.SIGHUP)
         self.times_opened = 0
         """How often the terminal's screen became ours; whatever it showed before is gone."""
-        self.scrolls = False
-        """Whether the terminal is known to scroll a part of its screen as it should."""
+        self._scroll_test = ScrollTest()
         self._gone = False
         self._output: Output | None = None
-        self._when_ready: Callable[[], None] | None = None
+        self._when_ready: Callable[[], object] | None = None
         self._printers = [fd for fd in (1, 2) if os.isatty(fd)]
 
     @property
@@ -68,11 +68,16 @@ class SsechatDriver(LinuxDriver):
         return self._output.backlog if self._output else 0
 
     @property
+    def scrolls(self) -> bool:
+        """Whether the terminal is known to scroll a part of its screen as it should."""
+        return self._scroll_test.passed
+
+    @property
     def ready(self) -> bool:
         """Whether a frame painted now would reach the terminal now."""
         return self._output is not None and not self._gone and not self._output.backlog
 
-    def when_ready(self, callback: Callable[[], None]) -> None:
+    def when_ready(self, callback: Callable[[], object]) -> None:
         """Call `callback` once, on the event loop, as soon as `ready` holds; the latest wins."""
         self._when_ready = callback
         if self.ready:
@@ -89,6 +94,7 @@ class SsechatDriver(LinuxDriver):
             self._output.supersede(RESTORE)
         if self.attrs_before is not None:
             with suppress(termios.error):
+                termios.tcflush(self.fileno, termios.TCIFLUSH)
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
 
     # Into application mode and out of it; Textual calls these.
@@ -99,7 +105,15 @@ class SsechatDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._writer_thread is None:  # Textual declined: we are in the background
             self.close()
+        elif self.input_tty and SWITCH not in os.environ:
+            self.write(self._scroll_test.ask(self._get_terminal_size()[1]))
         self._post(self._tell_ready)
+
+    def disable_input(self) -> None:
+        """Stop reading, but not before what the terminal was asked: else the shell gets it."""
+        if self._output is not None and not self._gone and not self._output.backlog:
+            self._scroll_test.wait()
+        super().disable_input()
 
     def _open_output(self) -> None:
         self.times_opened += 1
@@ -149,7 +163,7 @@ class SsechatDriver(LinuxDriver):
     # Input, in a thread of its own.
 
     def run_input_thread(self) -> None:
-        parser = KeyParser(self._debug)
+        parser = KeyParser(self._debug, self._scroll_test)
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], 0.1)[0]:

@@ -15,6 +15,8 @@ from textual._parser import Parser
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.message import Message
 
+from ssechat.tui.driver_scroll import ScrollTest
+
 LEGACY_KEYS = {
     "\x1b\r": "alt+enter",
     "\x1b\n": "alt+enter",
@@ -26,10 +28,14 @@ PASTE_LIMIT = 16 * 1024 * 1024  # characters; the rest of a longer paste is drop
 
 
 class KeyParser(XTermParser):
-    """Text from the terminal → Textual's messages. It survives any input."""
+    """Text from the terminal → Textual's messages. It survives any input.
 
-    def __init__(self, debug: bool = False) -> None:
+    Where the cursor is, is told to `scroll_test` alone, the only one that asks.
+    """
+
+    def __init__(self, debug: bool = False, scroll_test: ScrollTest | None = None) -> None:
         super().__init__(debug)
+        self._scroll_test = scroll_test or ScrollTest()
         self._recent = ""  # the last few characters, in case a paste begins in them
         self._paste: list[str] | None = None
         self._paste_size = 0
@@ -43,6 +49,12 @@ class KeyParser(XTermParser):
                 data = yield from self._feed_paste(data)
 
     def tick(self) -> Iterator[Message]:
+        """What begins like a sequence and has not gone on for a while is keys.
+
+        It is not while an answer is due, of which the rest may be still on its way.
+        """
+        if self._scroll_test.due:
+            return
         for message in super().tick():
             self._recent = ""
             yield message
@@ -84,7 +96,11 @@ class KeyParser(XTermParser):
 
     def _parse_keys(self, text: str) -> Iterator[Message]:
         try:
-            yield from super().feed(text)
+            for message in super().feed(text):
+                if isinstance(message, events.CursorPosition):
+                    self._scroll_test.take(message.y + 1, message.x + 1)
+                else:
+                    yield message
         except (ArithmeticError, ValueError):  # a report with impossible numbers in it
             Parser.__init__(self)
 

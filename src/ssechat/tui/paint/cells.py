@@ -1,92 +1,140 @@
-"""Rows of cells, as a terminal holds them.
+"""Text and styles as a terminal holds them: in cells.
 
-Here stands the second wall: no control character passes, whatever a widget let through.
+Here stands the second wall. Whatever a widget let through, no character that a terminal would obey
+gets into a cell, and no link (OSC 8) does; the text stays as wide as Textual takes it to be.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size, split_graphemes
-from rich.color import ColorSystem
-from rich.segment import Segment
+from rich.cells import split_graphemes
+from rich.color import Color, ColorSystem
 from rich.style import Style
-from textual.strip import Strip
+from textual.strip import SGR_STYLES, Strip
 
-from ssechat.core.safe import clean
 
-Cell = tuple[str, str]
-"""A grapheme and the SGR codes of its style ("1;31"). The second cell of a wide one holds ""."""
-Row = list[Cell]
+class Ink(NamedTuple):
+    """A style as SGR parameters ("1;4", "38;5;1", "48;5;2"); "" is the terminal's own."""
+
+    attributes: str = ""
+    color: str = ""
+    ground: str = ""
+
+
+Cell = tuple[str, Ink]
+"""A grapheme and its ink. The second cell of a wide grapheme holds ""."""
+
+BLANK: Cell = (" ", Ink())
+
+_OBEYED = re.compile(
+    "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Controls (C0, DEL, C1, lines, directions, annotations, tags) and what is no character at all."""
 
 _CERTAIN = re.compile(
-    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e"
-    "\u2190-\u2199\u2200-\u22ff\u2500-\u25ff"
-    "\u3001-\u3020\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]*"
+    "[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0377\u037a-\u037f\u0384-\u0482\u048a-\u052f"
+    "\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20c0\u2100-\u22ff\u2500-\u25fc\u2610\u2612"
+    "\u2713\u2717\u2718\u27f0-\u27ff\u2800-\u28ff\u3001-\u3020\u3041-\u3096\u30a1-\u30fe"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]*"
 )
-"""Characters without marks or joiners, of which terminals agree how wide they are."""
 
 
-def row_of(segments: Iterable[Segment], colors: ColorSystem) -> Row:
-    """The cells that these segments fill."""
-    row: Row = []
-    for text, style, control in segments:
-        if text and not control:
-            codes = _codes(style, text, colors)
-            row += _cells(text if text.isprintable() else _walled(text), codes)
-    return row
+_MARKS = re.compile(r"\b(?:4|7|9|21|51|52|53)\b")
 
 
-def certain(row: Sequence[Cell]) -> bool:
-    """Whether every terminal draws the row in as many cells as we count."""
-    return _CERTAIN.fullmatch("".join([text for text, _ in row])) is not None
+def marks_blanks(ink: Ink) -> bool:
+    """Whether more than the ground shows without a letter: lines, frames, swapped colours."""
+    return _MARKS.search(ink.attributes) is not None
 
 
-def whole(row: Sequence[Cell], start: int, stop: int) -> tuple[int, int]:
-    """The range, made wider where it would cut a wide character."""
-    while 0 < start < len(row) and not row[start][0]:
-        start -= 1
-    while stop < len(row) and not row[stop][0]:
-        stop += 1
-    return start, stop
+def certain(text: str) -> bool:
+    """Whether every terminal draws the text in as many cells as we count, and in this order."""
+    return text.isascii() or _CERTAIN.fullmatch(text) is not None
 
 
-def _walled(text: str) -> str:
-    """The text without what a terminal would obey, as wide as Textual takes it to be."""
-    cleaned = clean(text).translate({0x0A: " ", 0x09: " "})
-    return text if cleaned == text else set_cell_size(cleaned, cell_len(text))
+@lru_cache(maxsize=1024)
+def blank(ink: Ink) -> Cell:
+    """A blank in no more of the ink than it shows, so that what looks the same is the same."""
+    return (" ", ink) if marks_blanks(ink) else _blank_on(ink.ground)
+
+
+@lru_cache(maxsize=1024)
+def _blank_on(ground: str) -> Cell:
+    return (" ", Ink(ground=ground))
+
+
+def cells_of(strip: Strip, colors: ColorSystem) -> list[Cell]:
+    """The cells that a strip fills: `strip.cell_length` of them."""
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if not control:
+            marks, more = _drawn(text, style, colors)
+            if marks:
+                _mark(cells, marks)
+            cells += more
+    return cut(cells, strip.cell_length) + [BLANK] * (strip.cell_length - len(cells))
+
+
+def cut(cells: list[Cell], length: int) -> list[Cell]:
+    """The first `length` cells, or all; of a wide grapheme that is cut, a blank is left."""
+    if not 0 < length < len(cells):
+        return cells[: max(0, length)]
+    end = [(" ", cells[length - 1][1])] if not cells[length][0] else []
+    return cells[: length - len(end)] + end
 
 
 @lru_cache(maxsize=4096)
-def _cells(text: str, codes: str) -> tuple[Cell, ...]:
-    if text.isascii():
-        return tuple([(char, codes) for char in text])
+def _drawn(text: str, style: Style | None, colors: ColorSystem) -> tuple[str, tuple[Cell, ...]]:
+    """Marks without a letter of their own that the text begins with, and the cells that it fills.
+
+    Styles differ in what a terminal does not see; equal cells are mostly the same object.
+    """
+    ink = _ink(style, colors) if style else BLANK[1]
+    return ("", _plain(text, ink)) if text.isascii() and text.isprintable() else _walled(text, ink)
+
+
+@lru_cache(maxsize=4096)
+def _plain(text: str, ink: Ink) -> tuple[Cell, ...]:
+    space = blank(ink)
+    return tuple([(char, ink) if char != " " else space for char in text])
+
+
+def _walled(text: str, ink: Ink) -> tuple[str, tuple[Cell, ...]]:
+    marks = ""
     cells: list[Cell] = []
-    for start, end, size in split_graphemes(text)[0]:
-        if size:
-            cells += [(text[start:end], codes), *[("", codes)] * (size - 1)]
-        elif cells:  # a mark without a letter of its own goes with the character before it
-            at = next(n for n in range(-1, -len(cells) - 1, -1) if cells[n][0])
-            cells[at] = (cells[at][0] + text[start:end], codes)
-    return tuple(cells)
+    for start, end, width in split_graphemes(text)[0]:
+        shown = _OBEYED.sub("", text[start:end])
+        if width:
+            cells.append(blank(ink) if shown == " " else (shown or "\ufffd".ljust(width), ink))
+            cells += [("", ink)] * (width - 1)
+        elif cells:
+            _mark(cells, shown)
+        else:
+            marks += shown
+    return marks, tuple(cells)
 
 
-def _codes(style: Style | None, text: str, colors: ColorSystem) -> str:
-    if style is None:
-        return ""
-    if text.isspace() and not (style.underline or style.reverse or style.strike):
-        return _ground(style, colors)
-    return _ink(style, colors)
+def _mark(cells: list[Cell], marks: str) -> None:
+    at = len(cells) - 1
+    while at > 0 and not cells[at][0]:
+        at -= 1
+    if at >= 0:
+        cells[at] = (cells[at][0] + marks, cells[at][1])
+
+
+def _ink(style: Style, colors: ColorSystem) -> Ink:
+    attributes = style._attributes & style._set_attributes
+    return _mixed(attributes, style.color, style.bgcolor, colors)
 
 
 @lru_cache(maxsize=1024)
-def _ink(style: Style, colors: ColorSystem) -> str:
-    return Strip.render_ansi(style, colors)
-
-
-@lru_cache(maxsize=1024)
-def _ground(style: Style, colors: ColorSystem) -> str:
-    """The codes of a style of which only the background shows."""
-    return Strip.render_ansi(Style(bgcolor=style.bgcolor), colors)
+def _mixed(attributes: int, color: Color | None, ground: Color | None, colors: ColorSystem) -> Ink:
+    return Ink(
+        ";".join(code for bit, code in enumerate(SGR_STYLES) if attributes >> bit & 1),
+        ";".join(color.downgrade(colors).get_ansi_codes()) if color else "",
+        ";".join(ground.downgrade(colors).get_ansi_codes(foreground=False)) if ground else "",
+    )

@@ -16,13 +16,13 @@ from textual.app import App
 from textual.screen import Screen
 
 from ssechat.tui.driver import SsechatDriver
-from ssechat.tui.paint.cells import Row, row_of
-from ssechat.tui.paint.shadow import Shadow
+from ssechat.tui.paint.shadow import Piece, Shadow
 
 Result = TypeVar("Result")
 
-OFF = "SSECHAT_FULL_FRAMES"
+WHOLE = "SSECHAT_FULL_FRAMES"
 """The environment variable that, if set, has every frame sent whole, as Textual composed it."""
+CLEAR = "\x1b[r\x1b[0m\x1b[2J"
 
 
 class PaintedApp(App[Result]):
@@ -36,7 +36,6 @@ class PaintedApp(App[Result]):
     _frame_skipped = False
     _shadow: Shadow | None = None
     _shadowed = 0  # the driver's count of how often it took the terminal over
-    _cursor_at = (-1, -1)
 
     @property
     def can_paint(self) -> bool:
@@ -44,38 +43,46 @@ class PaintedApp(App[Result]):
         return not isinstance(self._driver, SsechatDriver) or self._driver.ready
 
     def redraw(self) -> None:
-        """Paint everything: the terminal may show something else."""
-        if self._shadow is not None:
-            self._shadow.forget()
+        """Paint everything on a cleared screen: the user sees that it is wrong."""
+        if isinstance(self._driver, SsechatDriver):
+            self._driver.write(CLEAR)
+        self._repaint()
+
+    # What the terminal shows is not known any more when its size has changed (Textual does nothing
+    # if it is what it was before), and when another terminal may have taken its place (tmux).
+
+    def on_resize(self) -> None:
+        self._repaint()
+
+    def on_app_focus(self) -> None:
+        self._repaint()
+
+    def _repaint(self) -> None:
+        self._shadow = None
         self.refresh()
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         driver = self._driver
-        if renderable is None or self._batch_count or not isinstance(driver, SsechatDriver):
+        if (
+            self._batch_count
+            or not isinstance(driver, SsechatDriver)
+            or not isinstance(renderable, LayoutUpdate | ChopsUpdate)
+        ):
             super()._display(screen, renderable)
             return
         complete = isinstance(renderable, LayoutUpdate)
-        if not driver.ready or (self._frame_skipped and not complete):
-            self._frame_skipped = True
-            driver.when_ready(self._repaint)
-            return
-        self._frame_skipped = False
-        if isinstance(renderable, LayoutUpdate | ChopsUpdate) and OFF not in os.environ:
+        if driver.ready and (complete or not self._frame_skipped):
+            self._frame_skipped = False
             self._send(driver, renderable)
         else:
-            self._shadow = None
-            super()._display(screen, renderable)
+            self._frame_skipped = True
+            driver.when_ready(self.refresh)
 
     def _send(self, driver: SsechatDriver, update: LayoutUpdate | ChopsUpdate) -> None:
         """Send what this frame changes on the screen, and where the cursor is."""
         try:
-            shadow = self._shadow_for(driver)
-            colors = self.console._color_system or ColorSystem.TRUECOLOR
-            data = shadow.draw(_pieces(update, colors))
-            at = self.screen.outer_size.clamp_offset(self.cursor_position)
-            if data or at != self._cursor_at:
-                self._cursor_at = at
-                data += f"\x1b[{at.y + 1};{at.x + 1}H"
+            cursor = self.screen.outer_size.clamp_offset(self.cursor_position)
+            if data := self._shadow_for(driver).draw(_pieces(update), cursor):
                 begin, end = ("\x1b[?2026h", "\x1b[?2026l") if self._sync_available else ("", "")
                 driver.write(begin + data + end)
         except Exception as error:  # noqa: BLE001 - as Textual treats what fails in a frame
@@ -84,29 +91,26 @@ class PaintedApp(App[Result]):
             self.post_display_hook()
 
     def _shadow_for(self, driver: SsechatDriver) -> Shadow:
-        size = self.size
-        shadow = self._shadow
-        known = shadow is not None and (shadow.width, shadow.height) == size
-        if shadow is None or not known or self._shadowed != driver.times_opened:
-            shadow = self._shadow = Shadow(size.width, size.height)
-            self._shadowed, self._cursor_at = driver.times_opened, (-1, -1)
+        """The shadow of what the terminal shows; a new one if nothing is known about that."""
+        shadow = None if WHOLE in os.environ else self._shadow
+        if shadow is None or self._shadowed != driver.times_opened:
+            colors = self.console._color_system or ColorSystem.TRUECOLOR
+            shadow = self._shadow = Shadow(*self.size, colors)
+            self._shadowed = driver.times_opened
         shadow.scrolls = driver.scrolls
         return shadow
 
-    def _repaint(self) -> None:
-        self.refresh()
 
-
-def _pieces(
-    update: LayoutUpdate | ChopsUpdate, colors: ColorSystem
-) -> Iterator[tuple[int, int, Row]]:
-    """Where the update wants which cells: y, x and cells, from left to right in each row."""
+def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[Piece]:
+    """What the update wants where, from left to right in each row."""
     if isinstance(update, LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
-            row = [cell for strip in strips for cell in row_of(strip, colors)]
-            yield y, update.region.x, row
+            x = update.region.x
+            for strip in strips:
+                yield y, x, strip
+                x += strip.cell_length
         return
     for y, left, right in update.spans:
-        for (x, strip), end in zip(update.chops[y].items(), update.chop_ends[y], strict=False):
-            if strip is not None and x < right and left < end:
-                yield y, x, row_of(strip, colors)
+        for (x, chop), end in zip(update.chops[y].items(), update.chop_ends[y], strict=False):
+            if chop is not None and x < right and left < end:
+                yield y, x, chop

@@ -1,21 +1,25 @@
 """The shadow of the screen: what the terminal shows, so that only what differs is sent.
 
-Rows hold cells. A frame is told piece by piece; what comes out are cursor moves (CUP), styles (SGR)
-and text, and for text that has moved up or down a scroll of the terminal's own (DECSTBM). The
-pieces that come out draw the same screen as all pieces would, on any terminal that agrees with us
-about the width of characters, and where it may not agree a row is drawn whole.
+A frame is told piece by piece. What comes out draws the same screen as all of its pieces would, on
+any terminal that agrees with us about the width of graphemes; where one may not agree, all that
+follows in the row is drawn again, each grapheme in its place. Rows that have moved are moved by the
+terminal itself (DECSTBM, LF, RI) if it is known to do that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from ssechat.tui.paint.cells import Cell, Row, certain, whole
+from rich.color import ColorSystem
+from textual.strip import Strip
+
+from ssechat.tui.paint.cells import cells_of, cut
+from ssechat.tui.paint.pen import RESET, Pen
+from ssechat.tui.paint.row import Cells, Row, lay_over
 from ssechat.tui.paint.shift import Shift, shift_of
 
-GAP = 8
-"""Unchanged cells between changed ones that are sent all the same: a move costs more."""
-RESET = "\x1b[0m"
+Piece = tuple[int, int, Strip]
+"""What is to stand somewhere: y, x, and the cells from there on."""
 
 
 class Shadow:
@@ -24,110 +28,84 @@ class Shadow:
     `scrolls`: whether the terminal may be told to scroll a part of its screen.
     """
 
-    def __init__(self, width: int, height: int, *, scrolls: bool = False) -> None:
+    def __init__(
+        self, width: int, height: int, colors: ColorSystem, *, scrolls: bool = False
+    ) -> None:
         self.width, self.height = width, height
         self.scrolls = scrolls
-        self._rows: list[Row | None] = [None] * height
+        self._colors = colors
+        self.forget()
 
     def forget(self) -> None:
         """The terminal may show anything now."""
-        self._rows = [None] * self.height
+        unknown = Row([None] * self.width)
+        self._rows = [unknown] * self.height
+        self._strips: list[dict[int, Strip]] = [{} for _ in self._rows]
+        self._cursor: tuple[int, int] | None = None
 
-    def draw(self, pieces: Iterable[tuple[int, int, Row]]) -> str:
-        """What the terminal needs to show these pieces (y, x, cells) too; "" if it does already.
+    def draw(self, pieces: Iterable[Piece], cursor: tuple[int, int]) -> str:
+        """What the terminal needs to show these pieces too, with its cursor at x, y; "" if nothing.
 
-        The style is reset at the end, the cursor anywhere.
+        At the end it writes in its own style again.
         """
         wanted = self._wanted(pieces)
-        out: list[str] = []
+        pen = Pen(self.width)
         if self.scrolls and (shift := shift_of(self._rows, wanted)):
-            out.append(self._scroll(shift, wanted))
-        pen = _Pen(out)
+            pen.out.append(self._scroll(shift, wanted))
         for y, row in wanted.items():
-            if (old := self._rows[y]) != row:
-                _draw_row(pen, y, old, row)
+            if row is not self._rows[y]:
+                _draw(pen, y, self._rows[y], row)
                 self._rows[y] = row
-        return "".join([*out, RESET]) if out else ""
+        if pen.out:
+            pen.out.append(RESET)
+        elif cursor == self._cursor:
+            return ""
+        self._cursor = cursor
+        return "".join([*pen.out, f"\x1b[{cursor[1] + 1};{cursor[0] + 1}H"])
 
-    def _wanted(self, pieces: Iterable[tuple[int, int, Row]]) -> dict[int, Row]:
-        """The rows that these pieces touch, as they are to be; only what fits on the screen."""
-        wanted: dict[int, Row] = {}
-        for y, x, cells in pieces:
-            if not (0 <= y < self.height and 0 <= x < self.width):
-                continue
-            if x == 0 and len(cells) >= self.width:
-                wanted[y] = cells[: self.width]
-                continue
-            row = wanted.get(y)
-            if row is None:
-                row = wanted[y] = list(self._rows[y] or [_BLANK] * self.width)
-            _overlay(row, x, cells[: self.width - x])
-        return wanted
+    def _wanted(self, pieces: Iterable[Piece]) -> dict[int, Row]:
+        """The rows that these pieces change, as they are to be; only what is on the screen."""
+        wanted: dict[int, Cells] = {}
+        for y, x, strip in pieces:
+            on_screen = 0 <= y < self.height and 0 <= x < self.width
+            if on_screen and self._strips[y].get(x) is not strip:
+                self._remember(y, x, strip)
+                if y not in wanted:
+                    wanted[y] = self._rows[y].cells.copy()
+                lay_over(wanted[y], x, cut(cells_of(strip, self._colors), self.width - x))
+        return {y: Row(cells) for y, cells in wanted.items()}
+
+    def _remember(self, y: int, x: int, strip: Strip) -> None:
+        """This strip is what stands there, and none that it covers in part."""
+        strips, length = self._strips[y], strip.cell_length
+        if x not in strips or strips[x].cell_length != length:
+            covered = [
+                at for at, other in strips.items() if at - length < x < at + other.cell_length
+            ]
+            for at in covered:
+                del strips[at]
+        strips[x] = strip
 
     def _scroll(self, shift: Shift, wanted: dict[int, Row]) -> str:
-        """Let the terminal move rows; what it does not draw right then is drawn after."""
+        """Have the terminal move rows. Those that thereby lose what they are to show are wanted."""
         top, bottom, by = shift
         rows = self._rows[top : bottom + 1]
         for y, row in enumerate(rows, top):
-            if row is not None:
-                wanted.setdefault(y, row)
-        fresh: list[Row | None] = [None] * abs(by)
+            wanted.setdefault(y, row)
+        fresh = [Row([None] * self.width)] * abs(by)
         self._rows[top : bottom + 1] = rows[by:] + fresh if by > 0 else fresh + rows[:by]
         edge, step = (bottom, "\n" * by) if by > 0 else (top, "\x1bM" * -by)
-        return f"\x1b[{top + 1};{bottom + 1}r\x1b[{edge + 1};1H{step}\x1b[r"
+        return f"\x1b[{top + 1};{bottom + 1}r\x1b[{edge + 1}H{step}\x1b[r"
 
 
-_BLANK: Cell = (" ", "")
-
-
-def _overlay(row: Row, x: int, cells: Sequence[Cell]) -> None:
-    """Put cells over a row; what is left of a wide character that they cut is blank."""
-    start, stop = whole(row, x, x + len(cells))
-    for at in (*range(start, x), *range(x + len(cells), stop)):
-        row[at] = (" ", row[at][1])
-    row[x : x + len(cells)] = cells
-
-
-class _Pen:
-    """Writes cells where they belong, and says a place or a style only where it changes."""
-
-    def __init__(self, out: list[str]) -> None:
-        self._out = out
-        self._codes = ""
-
-    def write(self, y: int, x: int, cells: Sequence[Cell], *, careful: bool) -> None:
-        """`careful`: say the place again behind characters that the terminal may draw too wide."""
-        out = self._out
-        out.append(f"\x1b[{y + 1};{x + 1}H")
-        for at, (text, codes) in enumerate(cells, x):
-            if codes != self._codes:
-                self._codes = codes
-                out.append(f"\x1b[0;{codes}m" if codes else RESET)
-            out.append(text)
-            if careful and text and not text.isascii():
-                following = at + 1
-                while following - x < len(cells) and not cells[following - x][0]:
-                    following += 1
-                out.append(f"\x1b[{following + 1}G")
-
-
-def _draw_row(pen: _Pen, y: int, old: Row | None, row: Row) -> None:
-    if old is None or not (certain(row) and certain(old)):
-        pen.write(y, 0, row, careful=not certain(row))
+def _draw(pen: Pen, y: int, old: Row, row: Row) -> None:
+    """Draw in what `row` differs from what stands there."""
+    ranges = row.changes(old)
+    if not ranges:
         return
-    for start, stop in _changes(old, row):
-        start, stop = whole(row, start, stop)
-        pen.write(y, start, row[start:stop], careful=False)
-
-
-def _changes(old: Row, new: Row) -> list[tuple[int, int]]:
-    """The ranges in which two rows differ; those that are close to each other are one."""
-    found: list[tuple[int, int]] = []
-    for x, (before, after) in enumerate(zip(old, new, strict=True)):
-        if before == after:
-            continue
-        if found and x - found[-1][1] < GAP:
-            found[-1] = (found[-1][0], x + 1)
-        else:
-            found.append((x, x + 1))
-    return found
+    start = ranges[0][0]
+    if row.certain_from(start) and old.certain_from(start):
+        for start, stop in ranges:
+            pen.write(y, start, row.cells[start:stop])
+    else:
+        pen.write_with_care(y, start, row.cells[start:])

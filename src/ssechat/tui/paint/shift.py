@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ssechat.tui.paint.cells import Row
+from ssechat.tui.paint.row import Row
 
 LEAST = 4
-"""Rows that must come out right by scrolling which would else be drawn."""
-_EDGE = 2
-"""Cells at the right that do not count: a scrollbar may stand there."""
+"""Rows that scrolling must spare, else it is not worth it."""
 
 
 class Shift(NamedTuple):
@@ -22,36 +20,45 @@ class Shift(NamedTuple):
     by: int
 
 
-def shift_of(old: Sequence[Row | None], new: Mapping[int, Row]) -> Shift | None:
-    """The shift that spares the most, if one spares enough. `new`: the rows that are told."""
-    changed = {y: text for y, row in new.items() if old[y] != row and (text := _text(row))}
-    if len(changed) < LEAST:
+def shift_of(old: Sequence[Row], new: Mapping[int, Row]) -> Shift | None:
+    """The shift that spares the most rows, if it spares enough. `new`: the rows that may change."""
+    changed = {y: row for y, row in new.items() if row.cells != old[y].cells}
+    if len(changed) < LEAST or not (by := _distance(old, changed)):
         return None
+    first, last, spared = _best_run([_gain(old, changed, y, by) for y in range(len(old))])
+    top, bottom = (first, last + by) if by > 0 else (first + by, last)
+    fresh = range(last + 1, bottom + 1) if by > 0 else range(top, first)
+    spared -= sum(1 for y in fresh if y not in changed)
+    return Shift(top, bottom, by) if spared >= LEAST else None
+
+
+def _distance(old: Sequence[Row], changed: Mapping[int, Row]) -> int:
+    """By how many rows most of the changed rows have moved up; 0 if none has."""
     places: dict[str, list[int]] = {}
     for y, row in enumerate(old):
-        if row is not None and (text := _text(row)):
-            places.setdefault(text, []).append(y)
-    votes = Counter(
-        at - y
-        for y, text in changed.items()
-        if len(found := places.get(text, ())) == 1
-        for at in found
-        if at != y
-    )
-    if not votes:
-        return None
-    by = votes.most_common(1)[0][0]
-    right = [y for y, text in changed.items() if y + by in places.get(text, ())]
-    if len(right) < LEAST:
-        return None
-    top, bottom = min(right) + min(0, by), max(right) + max(0, by)
-    still = sum(1 for y in range(top, bottom + 1) if y not in changed and _told(old[y]))
-    return Shift(top, bottom, by) if len(right) - still >= LEAST else None
+        places.setdefault(row.label, []).append(y)
+    found = ((y, places.get(row.label, ())) for y, row in changed.items() if row.label)
+    votes = Counter(at[0] - y for y, at in found if len(at) == 1)
+    del votes[0]
+    return votes.most_common(1)[0][0] if votes else 0
 
 
-def _told(row: Row | None) -> bool:
-    return row is not None and bool(_text(row))
+def _gain(old: Sequence[Row], changed: Mapping[int, Row], y: int, by: int) -> int:
+    """1 if the shift brings row `y` what it is to show, -1 if it takes that away, else 0."""
+    if not 0 <= y + by < len(old):
+        return -len(old)
+    right = old[y + by].label == (changed[y] if y in changed else old[y]).label
+    return int(right) - (y not in changed)
 
 
-def _text(row: Row) -> str:
-    return "".join([text for text, _ in row[:-_EDGE]]).strip()
+def _best_run(gains: Sequence[int]) -> tuple[int, int, int]:
+    """The first and the last of those neighbours that gain the most together, and how much."""
+    best = (0, 0, 0)
+    start, total = 0, 0
+    for at, gain in enumerate(gains):
+        if total <= 0:
+            start, total = at, 0
+        total += gain
+        if total > best[2]:
+            best = (start, at, total)
+    return best
