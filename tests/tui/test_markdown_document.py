@@ -6,32 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.tui.markdown import Document, plain
 from ssechat.tui.markdown.inline import LIMIT, parse_inline
 from ssechat.tui.markdown.run import CHUNKS
-from ssechat.tui.markdown.spans import Line, Span, cells, line_text
+from ssechat.tui.markdown.spans import Span, line_text
+from support.markdown import settle, settled
 
 WIDTHS = (20, 38, 80, 118)
 TORTURE = (Path(__file__).parent / "goldens" / "torture.md").read_text(encoding="utf-8")
 
-FRAGMENTS = [
-    *("- ", "* ", "1. ", "2) ", "> ", "# ", "### ", "    ", "  ", "\t", "\n", "\n", "\n\n", "```"),
-    *("~~~", "```py\n", "---", "===", "|", "| a | b |\n|-|:-:|\n", "[x]: http://y\n", "[x]", "\\"),
-    *("word ", "**bold** ", "*em", "`code`", "``", "~~", "[text](http://a.b)", "![i](u)", "<b>"),
-    *("&amp;", "&#27;", "汉字，", "「引", "한국어 ", "👨‍👩‍👧", "e\u0301", "\u200b", "\ufe0f"),
-    *("x" * 90, "[ ] "),
-]
-documents = st.lists(st.sampled_from(FRAGMENTS), max_size=60).map("".join) | st.text(max_size=300)
-
-
-def shown(text: str, width: int) -> list[Line]:
-    document = Document()
-    document.feed(text)
-    document.finish()
-    return list(document.lines(width))
+documents = st.lists(
+    st.sampled_from(["- ", "> ", "# ", "\n", "\n\n", "```\n", "word ", "汉字，"])
+).map("".join)
 
 
 def pieces(text: str, sizes: list[int]) -> list[str]:
@@ -43,17 +32,6 @@ def pieces(text: str, sizes: list[int]) -> list[str]:
     return cut
 
 
-@settings(max_examples=150)
-@given(documents, st.lists(st.integers(1, 40), min_size=1, max_size=8), st.sampled_from(WIDTHS))
-def test_any_chunking_ends_up_as_one_feed_does(text: str, sizes: list[int], width: int) -> None:
-    document = Document()
-    for piece in pieces(text, sizes):
-        document.feed(piece)
-        document.lines(width)
-    document.finish()
-    assert list(document.lines(width)) == shown(text, width)
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_the_torture_document_looks_the_same_however_it_comes(size: int, width: int) -> None:
@@ -63,7 +41,7 @@ def test_the_torture_document_looks_the_same_however_it_comes(size: int, width: 
         if n % 16 == 0:
             document.lines(WIDTHS[n % 4])
     document.finish()
-    assert list(document.lines(width)) == shown(TORTURE, width)
+    assert settle(document, width) == settled(TORTURE, width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -90,17 +68,7 @@ def test_blocks_longer_than_the_limit_look_the_same_however_they_come(
         if n % 5 == 0:
             document.lines(width)
     document.finish()
-    assert list(document.lines(width)) == shown(text, width)
-
-
-@settings(max_examples=150)
-@given(documents, st.sampled_from((4, 9, *WIDTHS)))
-def test_no_line_is_wider_than_asked_for(text: str, width: int) -> None:
-    document = Document()
-    document.feed(text)
-    for lines in (list(document.lines(width)), shown(text, width)):
-        for line in lines:
-            assert sum(cells(span.text) for span in line) <= width, line
+    assert settle(document, width) == settled(text, width)
 
 
 @given(documents, st.sampled_from(WIDTHS))

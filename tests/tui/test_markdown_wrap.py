@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +32,14 @@ def broken(text: str, width: int) -> list[str]:
         ("汉字，汉", 4, ["汉", "字，", "汉"]),
         ("ab汉字", 4, ["ab汉", "字"]),
         ("字「引」", 7, ["字", "「引」"]),
+        ("汉字「引」字", 6, ["汉字", "「引」", "字"]),
+        ("汉字“引”。字", 6, ["汉字", "“引”。", "字"]),
+        ("ab汉(字)", 4, ["ab汉", "(字)"]),
+        ("汉字abc,汉", 7, ["汉字", "abc,汉"]),
+        ("コーヒーっ", 4, ["コー", "ヒー", "っ"]),
+        ("汉字：abc def", 7, ["汉字：", "abc def"]),
+        ("价$5元", 3, ["价", "$5", "元"]),
+        ("50%汉", 4, ["50%", "汉"]),
         ("👨‍👩‍👧👨‍👩‍👧", 3, ["👨‍👩‍👧", "👨‍👩‍👧"]),
     ],
 )
@@ -82,6 +93,46 @@ def test_lines_fit_and_lose_nothing_but_spaces(spans: list[Span], data: st.DataO
     assert all(line_cells(line) <= width for line in lines)
     kept = "".join(map(line_text, lines)).replace(" ", "")
     assert kept == "".join(span.text for span in spans).replace(" ", "").replace("\n", "")
+
+
+CJK = [
+    "漢",
+    "字",
+    "か",
+    "한",
+    "abc",
+    "、",
+    "。",
+    "」",
+    "』",
+    "「",
+    "（",
+    "“",
+    "”",
+    ",",
+    "!",
+    "ー",
+    "っ",
+]
+OPENING, CLOSING = "「（“", "、。」』”,!ーっ"
+
+
+@given(st.lists(st.sampled_from(CJK), max_size=40), st.integers(12, 30))
+def test_beside_cjk_no_line_begins_with_closing_marks_or_ends_with_opening_ones(
+    pieces: list[str], width: int
+) -> None:
+    text = re.sub(f"([{OPENING}{CLOSING}]{{2}})[{OPENING}{CLOSING}]+", r"\1", "".join(pieces))
+    text = re.sub("(abc)+", "abc", text).lstrip(CLOSING).rstrip(OPENING)
+    spans = [Span(char, "em" if n % 3 else "") for n, char in enumerate(text)]
+    lines = [line_text(line) for line in wrap(spans, width)]
+    assert lines == broken(text, width)
+    for before, after in itertools.pairwise(lines):
+        assert after[0] not in CLOSING, lines
+        assert before[-1] not in OPENING, lines
+
+
+def test_combining_marks_stay_with_their_character() -> None:
+    assert broken("かが\u3099がが", 4)[0] == "かが\u3099"
 
 
 @given(st.text(alphabet="ab 漢\n", max_size=60), st.integers(0, 60), st.integers(2, 12))

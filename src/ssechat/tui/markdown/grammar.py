@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ssechat.tui.markdown.spans import Line, Span, cells
-from ssechat.tui.markdown.syntax import FOOTNOTE
+from ssechat.tui.markdown.syntax import FOOTNOTE, displayed
 
 DEEPEST = 20
 """Containers are not nested deeper; what would be one more is text."""
@@ -21,7 +21,7 @@ _MARKER = re.compile(r"( {0,3})([-+*]|(\d{1,9})([.)]))( +|\Z)")
 _RULE = re.compile(r" {0,3}([-*_])(?: *\1){2,} *\Z")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?= |\Z)")
 _FENCE = re.compile(r"( {0,3})(`{3,}(?=[^`]*\Z)|~{3,}) *(\S*)")
-_FORMULA = re.compile(r" {0,3}(\$\$(?!\$)|\\\[(?=[ \\]|\Z|.*\\\] *\Z))(.*)")
+_FORMULA = re.compile(r" {0,3}(\$\$(?!\$)|\\\[)(.*)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+) *\Z")
 _FOOTNOTE = re.compile(rf" {{0,3}}{FOOTNOTE}: *")
 AFTER_FORMULA = " .,;:!?"
@@ -169,8 +169,10 @@ def formula(line: str) -> FormulaStart | None:
     if mark is None:
         return None
     closing = "$$" if mark[1] == "$$" else "\\]"
-    _, closed, after = mark[2].partition(closing)
-    return None if closed and after.strip(AFTER_FORMULA) else FormulaStart(closing)
+    inner, _, after = mark[2].partition(closing)
+    if after.strip(AFTER_FORMULA) or (closing != "$$" and inner and not displayed(inner)):
+        return None
+    return FormulaStart(closing)
 
 
 def interrupts(line: str) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from time import thread_time
 from typing import Any, cast
 
 from ssechat.tui.markdown.spans import Span
@@ -14,9 +15,15 @@ _LABEL = re.compile(r"[\w+#.-]{1,32}\Z")
 LONGEST = 400
 """Longer lines are not lexed, in characters: lexers are regular expressions, some of them slow."""
 WHOLE = 100_000
-"""Longer fences are not lexed as a whole, in characters."""
+EAGER = 4096
+"""Longer fences are not lexed as a whole, in characters; EAGER is for lexers that read all before
+they give the first token, as some do that are not made of a table of expressions."""
 REACH = 4096
 """How far ahead a lexer's expression may look there, in characters."""
+SLOWEST = 5e-5
+PATIENCE = 0.3
+"""A lexer that takes longer than SLOWEST, in seconds of CPU for a character, and by so much more
+that it adds up to PATIENCE, is not used again: some take seconds for a text that is made for it."""
 DEEPEST = 200
 """A lexer that nests deeper starts again."""
 
@@ -53,10 +60,12 @@ class Highlighter:
 
     def line(self, text: str) -> list[Span]:
         """The spans of the next line, given without its line break."""
-        if self._lexer is None or len(text) > LONGEST:
+        if self._lexer is None or len(text) > LONGEST or not _patient(self._lexer):
             return [Span(text, "fence")]
+        began = thread_time()
         try:
             tokens = list(self._tokens(f"{text}\n"))
+            _charge(self._lexer, thread_time() - began, len(text))
         except Exception:  # noqa: BLE001  hundreds of lexers, fed with half a language
             self._lexer = None
             return [Span(text, "fence")]
@@ -78,14 +87,14 @@ class Highlighter:
 
 
 def whole(label: str, rows: Sequence[str]) -> Iterator[list[Span]]:
-    """The spans of each row of a fence, or of none from the row on that cannot be lexed."""
+    """The spans of each row of a fence, up to the first row that cannot be lexed."""
     lexer = _lexer(label.lower())
     lengths = [len(row) + 1 for row in rows]
-    if lexer is None or len(rows) < 2 or max(lengths) > LONGEST or sum(lengths) > WHOLE:
+    if lexer is None or len(rows) < 2 or max(lengths) > LONGEST or sum(lengths) > _most(lexer):
         return
     done, spans = 0, list[Span]()
     try:
-        for kind, value in _whole_tokens(lexer, "".join(f"{row}\n" for row in rows)):
+        for kind, value in _in_time(lexer, _whole_tokens(lexer, "".join(f"{r}\n" for r in rows))):
             *ended, rest = value.split("\n")
             for part in ended:
                 spans.append(Span(part, _role(kind)))
@@ -96,6 +105,28 @@ def whole(label: str, rows: Sequence[str]) -> Iterator[list[Span]]:
             spans.append(Span(rest, _role(kind)))
     except Exception:  # noqa: BLE001  hundreds of lexers, fed with anything
         return
+
+
+def _in_time(lexer: Any, tokens: Iterator[tuple[Any, str]]) -> Iterator[tuple[Any, str]]:
+    while _patient(lexer):
+        began = thread_time()
+        token = next(tokens, None)
+        if token is None:
+            return
+        _charge(lexer, thread_time() - began, len(token[1]))
+        yield token
+
+
+_owed: dict[str, float] = {}  # by lexers' names
+
+
+def _charge(lexer: Any, seconds: float, chars: int) -> None:
+    owed = _owed.get(lexer.name, 0.0) + seconds - SLOWEST * chars
+    _owed[lexer.name] = max(0.0, owed)
+
+
+def _patient(lexer: Any) -> bool:
+    return _owed.get(lexer.name, 0.0) <= PATIENCE
 
 
 def _whole_tokens(lexer: Any, text: str) -> Iterator[tuple[Any, str]]:
@@ -111,6 +142,12 @@ def _whole_tokens(lexer: Any, text: str) -> Iterator[tuple[Any, str]]:
         if len(context.stack) > DEEPEST:
             context.stack = ["root"]
         yield kind, value
+
+
+def _most(lexer: Any) -> int:
+    from pygments.lexer import RegexLexer
+
+    return WHOLE if isinstance(lexer, RegexLexer) else EAGER
 
 
 def _keeps_state(lexer: Any) -> bool:

@@ -17,7 +17,10 @@ LIMIT = 1024
 """Longer texts are read in pieces of at most so many characters: reading is not always linear."""
 
 _SPECIAL = re.compile(r"[\\`*_~\[<&\n$:]")
-_UNSPACED = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]")  # Han, kana: no spaces between
+_UNSPACED = re.compile(  # between Han and kana there are no spaces, nor beside their punctuation
+    r"[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]\n[\u2e80-\ua4cf\uf900-\ufaff\uff00-\uff60]"
+    r"|[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20]\n|\n[\u3000-\u3020\uff00-\uff0f\uff1a-\uff20]"
+)
 _BREAKS = str.maketrans("\t\n", "  ")
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
 _LITERAL = {"code_inline": "code", "math": "code", "footnote": "link", "address": "link"}
@@ -109,7 +112,7 @@ class _Reader:
     def _soft_break(self, right: str) -> None:
         """A space, but none between characters that stand without."""
         left = self.spans[-1].text[-1:] if self.spans else ""
-        self._put("" if _UNSPACED.match(left) and _UNSPACED.match(right) else " ")
+        self._put("" if _UNSPACED.match(f"{left}\n{right[:1]}") else " ")
 
     def _image(self, token: Token) -> None:
         text = _plain(token.children or [])

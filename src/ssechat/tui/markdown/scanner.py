@@ -74,6 +74,8 @@ class MarkdownLines:
             self._verbatim(self.leaf, rest)
         elif not rest.strip(" "):
             self._pop(depth, anyway=True)
+            if self._stack and isinstance(item := self._stack[-1], Item) and item.over:
+                self._draw(item)
             self._gap = depth
             self._blanks += 1
         else:
@@ -268,12 +270,17 @@ class MarkdownLines:
             self._close_leaf()
         while len(self._stack) > depth:
             last = self._stack[-1]
-            if isinstance(last, Item) and not last.drawn:
-                self._emit(Flow(self._margin(), []))
+            if isinstance(last, Item):
+                self._draw(last)
             self._stack.pop()
             self._code = False
         if self._gap is not None:
             self._gap = min(self._gap, depth)
+
+    def _draw(self, item: Item) -> None:
+        """The marker of the innermost item, if nothing has stood beside it."""
+        if not item.drawn:
+            self._emit(Flow(self._margin(), []))
 
     def _close_leaf(self) -> None:
         leaf, self.leaf = self.leaf, None

@@ -34,6 +34,7 @@ MATH = (
     r"|\\\[(?:[^\\]|\\[^\[\]])+\\\](?!\()"
 )
 _MATH = re.compile(MATH, re.DOTALL)
+_TEX = re.compile(r"\A\s|[\\^_={}<>+|]")
 _PLAIN = re.compile(r"[^\n!$&*:<\[\\\]_`~]+")
 _FOOTNOTE = re.compile(FOOTNOTE)
 _SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])(?:https?|ftp)\Z", re.IGNORECASE)
@@ -106,11 +107,18 @@ def _text(state: StateInline, silent: bool) -> bool:
     return found is not None
 
 
+def displayed(text: str) -> bool:
+    r"""Whether what stands between \[ and \] is mathematics; else the brackets are escaped."""
+    return "](" not in text and _TEX.search(text) is not None
+
+
 def _math(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\" or state.src[state.pos - 1 : state.pos].isalnum():
         return False
     found = _MATH.match(state.src, state.pos, state.posMax)
     if not found or not any(map(str.isalnum, found[0])):
+        return False
+    if found[0].startswith("\\[") and not displayed(found[0][2:-2]):
         return False
     return _literal(state, silent, "math", found.end())
 

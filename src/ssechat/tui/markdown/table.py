@@ -13,6 +13,9 @@ SETTLE = 16
 """While a table is open, its columns are as wide as its first rows want them."""
 NARROWEST = 5
 """Where columns would get narrower than this, in cells, each cell gets a line of its own."""
+ROOM = 24
+"""A column is at least so wide, in cells, if a reference in it may get its target later, where
+the table is so long that it cannot get wider then."""
 SEPARATOR = " │ "
 
 Cell = list[Span]
@@ -84,6 +87,9 @@ class Table(Block):
 
     def next_part(self, margin: Margin) -> Table:
         """The part that goes on below this one."""
+        if self._before is None:
+            for _, column, _ in self.uses:  # its cells may grow, when no column can any more
+                self._wanted[column] = max(self._wanted[column], ROOM)
         self.closed = self._continued = True
         return Table(margin, self.head.copy(), self.aligns, self._before or self)
 
