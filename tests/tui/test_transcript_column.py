@@ -215,17 +215,6 @@ def test_an_item_that_is_gone_leaves_the_reader_near() -> None:
     assert 0 < column.top < column.total - 20
 
 
-def test_a_huge_answer_is_read_in_several_rounds() -> None:
-    column = Column(Page([answered("r", "word " * 100_000)]))
-    rounds = 0
-    while column.stale(Look(60, budget=48_000)):
-        column.arrange(Look(60, budget=48_000), 20)
-        rounds += 1
-        assert column.fed <= 48_000 * rounds
-    assert column.fed == 500_000
-    assert 10 <= rounds <= 12
-
-
 def test_nothing_is_stale_until_something_changes() -> None:
     growing = reply("text", ended=False)
     page = Page([ReplyItem("r", growing, "model")])

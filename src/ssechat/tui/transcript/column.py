@@ -12,6 +12,7 @@ from itertools import accumulate
 
 from ssechat.tui.markdown import Line
 from ssechat.tui.transcript.page import Anchor, Page, ReplyItem, source_text
+from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.slices import Look, Stack
 from ssechat.tui.transcript.views import ItemView, view_of
 
@@ -35,6 +36,7 @@ class Column:
         self._built: dict[ItemView, None] = {}
         self._near = range(0)
         self._first = 0  # the item in the first row
+        self._read_on = False
         self._rev = -1
         self._seen: object = None
 
@@ -53,9 +55,20 @@ class Column:
         return self.top + self.height >= self.total
 
     @property
-    def pending(self) -> bool:
+    def unread(self) -> bool:
         """Whether something near the screen has not been read to its end."""
-        return any(self._views[index].pending for index in self._near)
+        return any(self._views[index].unread for index in self._near)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something near the screen will change without anything having come."""
+        return self._read_on or any(self._views[index].pending for index in self._near)
+
+    def read_on(self, look: Look) -> None:
+        """Read more, as far as time allows; the next `arrange` lays it out."""
+        self._read_on = True
+        for index in reversed(self._near):
+            self._views[index].read_on(look)
 
     def stale(self, look: Look) -> bool:
         """Whether `arrange` would change anything that can be seen."""
@@ -75,10 +88,13 @@ class Column:
         else:
             self._from_anchor(anchor)
         self._forget()
+        self._read_on = False
         self._seen = self._state(look)
 
-    def scroll(self, top: int) -> None:
-        """The reader moves: `top` is in the numbering of the last `arrange`."""
+    def scroll(self, top: int, allowance: Allowance | None = None) -> None:
+        """The reader moves: `top` is in the numbering of the last `arrange`. `allowance`: for
+        reading where nobody has been yet."""
+        self._look.allowance = allowance or Allowance()
         top = max(0, min(top, self.total - self.height))
         self.page.following = top + self.height >= self.total
         if self._views:
@@ -93,7 +109,7 @@ class Column:
         lines: list[Line] = []
         index, at = self._locate(start)
         while index < len(self._views) and start + len(lines) < stop:
-            stack = self._build(index)
+            stack = self._stack(index)
             wanted = stop - start - len(lines)
             lines += [stack.line(n) for n in range(at, min(len(stack), at + wanted))]
             index, at = index + 1, 0
@@ -104,7 +120,7 @@ class Column:
         if not 0 <= line < self.total:
             return None
         index, at = self._locate(line)
-        stack, view = self._build(index), self._views[index]
+        stack, view = self._stack(index), self._views[index]
         part = stack.part(at) if at < len(stack) else None
         return None if part is None else (view.item.key, part, view.shows(part))
 
@@ -184,7 +200,7 @@ class Column:
     def _anchor(self, top: int) -> Anchor:
         index, at = self._locate(top)
         guessed = self._views[index].height
-        stack = self._build(index)
+        stack = self._stack(index)
         if len(stack) != guessed:  # somebody jumped into what nobody had measured
             at = at * len(stack) // max(1, guessed)
         return Anchor(self._views[index].item.key, stack.place(min(at, len(stack) - 1)))
@@ -193,6 +209,11 @@ class Column:
         """The item that a line is in, and the line's number there."""
         index = max(0, min(bisect_right(self._tops, line), len(self._views)) - 1)
         return index, line - self._tops[index]
+
+    def _stack(self, index: int) -> Stack:
+        """The item's lines as the last `arrange` laid them out, if it did."""
+        stack = self._views[index].stack
+        return self._build(index) if stack is None or index not in self._near else stack
 
     def _build(self, index: int) -> Stack:
         view = self._views[index]

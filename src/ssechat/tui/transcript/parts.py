@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ssechat.core.blob import Blob
 from ssechat.core.reply import Part, PartKind
-from ssechat.core.safe import Cleaner
 from ssechat.tui.markdown import Document, Span, plain
 from ssechat.tui.markdown.spans import line_cells
 from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import ReplyItem
+from ssechat.tui.transcript.reading import Reading
 from ssechat.tui.transcript.slices import INDENT, Look, Slice, ThinkingMode, body, fixed
 
 _INNER = (Span("     "),)
@@ -31,9 +31,17 @@ class PartView:
         return 0
 
     @property
-    def pending(self) -> bool:
+    def unread(self) -> bool:
         """Whether something that is shown has not been read yet."""
         return False
+
+    @property
+    def pending(self) -> bool:
+        """Whether what is shown will change without anything having come."""
+        return False
+
+    def read_on(self, item: ReplyItem, look: Look) -> None:
+        """Read more, as far as time allows, for the next `slices`."""
 
     def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
         """What the part shows. `last`: no other part follows in what is read in order."""
@@ -70,29 +78,41 @@ class TextPartView(PartView):
     def __init__(self, part: Part, number: int) -> None:
         super().__init__(part, number)
         self.opened = False
-        self._restart()
+        self._indent = INDENT if part.kind is PartKind.TEXT else _INNER
+        self._reading = Reading(part, self._document)
 
     @property
     def fed(self) -> int:
-        return self._document.fed
+        return self._reading.document.fed
+
+    @property
+    def unread(self) -> bool:
+        return self.opened and self._reading.unread
 
     @property
     def pending(self) -> bool:
-        return self.opened and self._at < self.part.chars
+        return self.opened and self._reading.pending
+
+    def read_on(self, item: ReplyItem, look: Look) -> None:
+        if self.unread:
+            self._read(item, look)
 
     def slices(self, item: ReplyItem, look: Look, toggled: bool | None, last: bool) -> list[Slice]:
         thinking = self.part.kind is PartKind.THINKING
         growing = item.live and last and self.part.ended is None
         self.opened = not thinking or self._open(item, look, toggled, growing)
         if self.opened:
-            self._read(look, done=not item.live or self.part.ended is not None)
+            self._read(item, look)
         seams = [wording.seam(seam, live=item.live) for seam in self.part.seams]
         hidden = thinking and look.thinking is ThinkingMode.HIDE
         head = [] if hidden else self._head(item, look, growing)
         if not self.opened:
             return head + [fixed(self.body_group, [seam]) for seam in seams]
-        indent = INDENT if self.part.kind is PartKind.TEXT else _INNER
-        return head + body(self.body_group, self._document, look, seams, indent)
+        return head + body(self.body_group, self._reading.document, look, seams, self._indent)
+
+    def _read(self, item: ReplyItem, look: Look) -> None:
+        done = not item.live or self.part.ended is not None
+        self._reading.read(look.allowance, done=done)
 
     def _open(self, item: ReplyItem, look: Look, toggled: bool | None, growing: bool) -> bool:
         if look.thinking is ThinkingMode.HIDE:
@@ -123,55 +143,14 @@ class TextPartView(PartView):
             return wording.count(told, estimated=False)
         return wording.count(look.tokens(self.part.chars), estimated=True)
 
-    def _restart(self) -> None:
+    def _document(self) -> Document:
         styles = {
             PartKind.THINKING: "thinking",
             PartKind.TOOL: "tool",
             PartKind.SOURCES: "muted",
         }
         style = styles.get(self.part.kind)
-        self._document = Document() if style is None else plain(style)
-        self._cleaner = Cleaner()
-        self._piece = self._offset = self._at = self._seams = 0
-        self._finished = False
-
-    def _read(self, look: Look, *, done: bool) -> None:
-        """Feed what came since the last time into the document, as far as the budget goes."""
-        if self._finished and self._at < self.part.chars:
-            self._restart()  # a part that had ended goes on: after a resume
-        self._mark()  # a seam may have come after the text that it follows was read
-        while self._at < self.part.chars and look.budget > 0:
-            text = self._next(look.budget)
-            look.budget -= len(text)
-            self._document.feed(self._cleaner.feed(text))
-            self._mark()
-        if done and not self._finished and self._at >= self.part.chars:
-            self._document.feed(self._cleaner.finish())
-            self._document.finish()
-            self._finished = True
-
-    def _mark(self) -> None:
-        while self._seams < len(self.part.seams):
-            if self.part.seams[self._seams].offset > self._at:
-                return
-            self._document.mark()
-            self._seams += 1
-
-    def _next(self, most: int) -> str:
-        """The next `most` characters at most, and none beyond a seam."""
-        if self._seams < len(self.part.seams):
-            most = min(most, self.part.seams[self._seams].offset - self._at)
-        taken: list[str] = []
-        while most > 0 and self._piece < len(self.part.pieces):
-            piece = self.part.pieces[self._piece]
-            text = piece[self._offset : self._offset + most]
-            taken.append(text)
-            self._offset += len(text)
-            self._at += len(text)
-            most -= len(text)
-            if self._offset >= len(piece):
-                self._piece, self._offset = self._piece + 1, 0
-        return "".join(taken)
+        return Document() if style is None else plain(style)
 
 
 def _justified(spans: list[Span], right: str, width: int) -> list[Span]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 
 from ssechat.tui.markdown import Document, Line, Span
 from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript.page import Place
+from ssechat.tui.transcript.reading import Allowance
 
 INDENT = (Span("   "),)
 MARGIN = 1
@@ -37,8 +38,8 @@ class Look:
     media_hint: str = ""
     """What stands at the right of an image or sound: the key that saves or opens it."""
     tokens: Callable[[int], int] = lambda chars: -(-chars // 4)
-    budget: int = 1 << 60
-    """How many more characters may be read in this round."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """The time for reading in this round."""
     reading: tuple[str, int] | None = None
     """The thinking part in which the reader is, who has scrolled up: it does not collapse."""
 
@@ -87,9 +88,10 @@ def body(
     """A document's lines, with one line more after each of its marks."""
     width = look.text_width - len(indent[0].text) + len(INDENT[0].text)
     lines = document.lines(width)
+    marks = document.marks(width) if inserts else []
     slices: list[Slice] = []
     at = 0
-    for mark, insert in zip([*document.marks(width)], inserts, strict=False):
+    for mark, insert in zip(marks, inserts, strict=False):
         if mark > at:
             slices.append(Slice(group, lines, at, mark, indent, document, at))
             at = mark

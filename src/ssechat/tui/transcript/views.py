@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ssechat.core.reply import PartKind
-from ssechat.core.safe import clean
-from ssechat.tui.markdown import Document, Span, plain
+from ssechat.core.reply import Part, PartKind
+from ssechat.tui.markdown import Span, plain
 from ssechat.tui.markdown.spans import line_cells
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import Item, NoteItem, ReplyItem, UserItem
 from ssechat.tui.transcript.parts import PartView, part_view
+from ssechat.tui.transcript.reading import Reading
 from ssechat.tui.transcript.slices import (
     INDENT,
     Look,
@@ -43,9 +43,17 @@ class ItemView:
         return 0
 
     @property
-    def pending(self) -> bool:
-        """Whether the budget ended before the text did."""
+    def unread(self) -> bool:
+        """Whether the time for reading ended before the text did."""
         return False
+
+    @property
+    def pending(self) -> bool:
+        """Whether lines will change without anything having come."""
+        return False
+
+    def read_on(self, look: Look) -> None:
+        """Read more, as far as time allows, for the next `build`."""
 
     @property
     def ticking(self) -> bool:
@@ -69,12 +77,13 @@ class ItemView:
 
     def build(self, look: Look, toggled: Toggled, rev: int) -> Stack:
         """The item's lines, with a blank one after them; `rev` is the page's."""
-        stamp = (rev, look.width, look.thinking, look.hint, look.reading, self._version())
+        told = rev, look.width, look.thinking, look.hint, look.reading, self._version()
+        stamp = told, self.fed
         # Live thinking changes without a new version: its header tells the time.
         if self.stack is None or stamp != self._stamp or self.pending or self.ticking:
             self.stack = Stack([*self.slices(look, toggled), blank(_END)])
             self.height = len(self.stack)
-            self._stamp = stamp
+            self._stamp = told, self.fed
         return self.stack
 
     def drop(self) -> None:
@@ -96,11 +105,23 @@ class TextView(ItemView):
 
     def __init__(self, item: UserItem | NoteItem) -> None:
         super().__init__(item)
-        self._document: Document | None = None
+        self._reading: Reading | None = None
 
     @property
     def fed(self) -> int:
-        return self._document.fed if self._document else 0
+        return self._reading.document.fed if self._reading else 0
+
+    @property
+    def unread(self) -> bool:
+        return self._reading is not None and self._reading.unread
+
+    @property
+    def pending(self) -> bool:
+        return self._reading is not None and self._reading.pending
+
+    def read_on(self, look: Look) -> None:
+        if self._reading is not None and self._reading.unread:
+            self._reading.read(look.allowance, done=True)
 
     def estimate(self, width: int) -> None:
         lines = self.item.text.count("\n") + len(self.item.text) // max(8, width)
@@ -110,18 +131,19 @@ class TextView(ItemView):
         return super().fits(item) and not isinstance(item, ReplyItem) and item == self.item
 
     def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
-        if self._document is None:
-            self._document = plain()
-            self._document.feed(clean(self.item.text))
-            self._document.finish()
-        text = body(2, self._document, look)
+        if self._reading is None:
+            part = Part(PartKind.TEXT, 0.0)
+            part.add(self.item.text)
+            self._reading = Reading(part, plain)
+        self._reading.read(look.allowance, done=True)
+        text = body(2, self._reading.document, look)
         if isinstance(self.item, UserItem):
             return [header(wording.user_header(self.item), look), *text]
         return _beside(wording.note_mark(self.item), text)
 
     def drop(self) -> None:
         super().drop()
-        self._document = None
+        self._reading = None
 
 
 class ReplyView(ItemView):
@@ -138,8 +160,16 @@ class ReplyView(ItemView):
         return sum(part.fed for part in self._parts)
 
     @property
+    def unread(self) -> bool:
+        return any(part.unread for part in self._parts)
+
+    @property
     def pending(self) -> bool:
         return any(part.pending for part in self._parts)
+
+    def read_on(self, look: Look) -> None:
+        for part in self._parts:
+            part.read_on(self.item, look)
 
     @property
     def ticking(self) -> bool:

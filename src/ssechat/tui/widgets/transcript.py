@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +24,19 @@ from ssechat.tui.markdown import Line
 from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.transcript.column import Column
 from ssechat.tui.transcript.page import Page
+from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.slices import INDENT, Look, ThinkingMode
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
-BUDGET = 32_000
-"""Characters that one `pull` reads at most; what is left waits for the next one."""
+SLICE = 0.003
+"""s of reading in a row, about, while text comes in: keys and streams have their turn between."""
+FIRST = 0.020
+"""s of reading at once where the reader has just gone: enough for a few screens of Markdown."""
+REST = 0.002
+"""s between two slices of reading that no frame waits for."""
+HOLD = 0.25
+"""s that a page which is not read as far as it is to be shown leaves the last one on the screen,
+rather than rush past."""
 STRIPS = 200
 """Drawn rows that are kept: a few screens. Each is some fifty objects for the garbage collector."""
 WARM = 8
@@ -77,6 +86,9 @@ class Transcript(ScrollView, can_focus=False):
         self._told = True
         self._placing = False
         self._placed_at = Size(0, 0)
+        self._held_until = 0.0
+        self._held = False
+        self._reading: asyncio.TimerHandle | None = None
         self._rows: list[Line] = []
         self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS // 4)
         self._whole: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS)
@@ -104,12 +116,13 @@ class Transcript(ScrollView, can_focus=False):
     def show(self, page: Page) -> None:
         """Bind another page. Where its reader was, and whether they followed, is on the page."""
         self._page = page
+        self._held_until = time.monotonic() + HOLD
         self._place(repaint=True)
 
     @property
     def pending(self) -> bool:
-        """Whether some of what has come is still to be read."""
-        return self._column.pending
+        """Whether another `pull` will find something though nothing more has come."""
+        return self._column.pending or self._held
 
     def settle_scrollbar(self) -> None:
         """Let the scrollbar show where the page is. It costs as much as all other rows, so while
@@ -120,10 +133,10 @@ class Transcript(ScrollView, can_focus=False):
 
     def pull(self) -> bool:
         """Take over what has changed, and repaint those rows. False if there was nothing."""
-        if not self._column.stale(self._look()) and self._area == self._placed_at:
-            return False
-        self._place()
-        return True
+        if self._held or self._area != self._placed_at or self._column.stale(self._look()):
+            self._place(SLICE)
+            return True
+        return False
 
     def invalidate(self) -> None:
         """Draw everything anew: after a change of theme, or when the terminal may be wrong."""
@@ -162,7 +175,9 @@ class Transcript(ScrollView, can_focus=False):
         super().watch_scroll_y(old_value, new_value)
         if self._area != self._placed_at:
             return  # Textual's clamping before a resize has reached us
-        self._column.scroll(round(new_value))
+        if self._held:
+            return  # what is to be seen is another page
+        self._column.scroll(round(new_value), Allowance(FIRST))
         self._place()
 
     def render_line(self, y: int) -> Strip:
@@ -226,24 +241,24 @@ class Transcript(ScrollView, can_focus=False):
         """What there is for text: all but the scrollbar."""
         return self.scrollable_content_region.size
 
-    def _look(self) -> Look:
+    def _look(self, seconds: float = FIRST) -> Look:
         look = Look(
             self._area.width,
             self._thinking,
             self._now(),
             self.thinking_hint,
             self._media_hint,
-            budget=BUDGET,
+            allowance=Allowance(seconds),
         )
         if self._tokens is not None:
             look.tokens = self._tokens
         return look
 
-    def _place(self, *, repaint: bool = False) -> None:
-        self._lay(repaint=repaint)
+    def _place(self, seconds: float = FIRST, *, repaint: bool = False) -> None:
+        self._lay(seconds, repaint=repaint)
         self._tell()
 
-    def _lay(self, *, repaint: bool = False) -> None:
+    def _lay(self, seconds: float = FIRST, *, repaint: bool = False) -> None:
         """Lay out what the screen shows, scroll there, and repaint the rows that differ."""
         area = self._area
         if not area:
@@ -251,8 +266,15 @@ class Transcript(ScrollView, can_focus=False):
         if area != self._placed_at:
             self._forget_strips()
         column = self._column
+        column.arrange(self._look(seconds), area.height)
+        self._read_soon()
+        repaint = repaint or self._held
+        self._held = column.unread and time.monotonic() < self._held_until
+        if not self._held:
+            self._paint(column, area, repaint)
+
+    def _paint(self, column: Column, area: Size, repaint: bool) -> None:
         self._placing = True
-        column.arrange(self._look(), area.height)
         old, self._rows = self._rows, column.rows()
         size = Size(area.width, max(column.total, 1))  # first: it bounds how far one can scroll
         if size != self.virtual_size:
@@ -265,6 +287,17 @@ class Transcript(ScrollView, can_focus=False):
             self.refresh()
         else:
             self._repaint(old)
+
+    def _read_soon(self) -> None:
+        """Read on between two frames, if there is anything left to read."""
+        if self._reading is None and self._column.unread:
+            self._reading = asyncio.get_running_loop().call_later(REST, self._read_on)
+
+    def _read_on(self) -> None:
+        self._reading = None
+        if self.is_attached:
+            self._column.read_on(self._look(SLICE))
+            self._read_soon()
 
     def _resize_page(self, size: Size) -> None:
         """Textual lays out the whole screen for a new size of what is scrolled; that is needed only
