@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.tui.markdown import Document, plain
-from ssechat.tui.markdown.inline import LIMIT, parse_inline
+from ssechat.tui.markdown.inline import LIMIT
 from ssechat.tui.markdown.run import CHUNKS
-from ssechat.tui.markdown.spans import Span, line_text
+from ssechat.tui.markdown.spans import line_text
 from support.markdown import settle, settled
 
 WIDTHS = (20, 38, 80, 118)
@@ -78,38 +77,6 @@ def test_plain_text_is_shown_as_it_is(text: str, width: int) -> None:
     document.finish()
     letters = "".join(text.split())
     assert "".join("".join(map(line_text, document.lines(width))).split()) == letters
-
-
-@pytest.mark.parametrize(
-    ("unit", "head"),
-    [
-        ("word **bold** `code` ", ""),
-        ("line of code(1)\n", "```python\n"),
-        ("1. item **bold**\n", ""),
-        ("| cell | other |\n", "| a | b |\n|---|---|\n"),
-        ("> quoted *text* here\n>\n", ""),
-        ("- a\n  - b\n\n    c\n", ""),
-    ],
-    ids=["paragraph", "fence", "list", "table", "quote", "nested"],
-)
-def test_what_is_read_again_does_not_grow_with_the_block(
-    unit: str, head: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parsed = 0
-
-    def count(text: str, references: dict[str, Any]) -> list[Span]:
-        nonlocal parsed
-        parsed += len(text)
-        return parse_inline(text, references)
-
-    monkeypatch.setattr("ssechat.tui.markdown.scanner.parse_inline", count)
-    document = Document()
-    document.feed(head + unit * (60_000 // len(unit)))
-    document.lines(80)
-    parsed = 0
-    document.feed(unit)
-    document.lines(80)
-    assert parsed <= 2 * LIMIT + len(unit)
 
 
 def test_a_very_long_paragraph_goes_on_in_another_one() -> None:
