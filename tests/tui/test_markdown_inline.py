@@ -26,6 +26,15 @@ def spans(text: str) -> list[tuple[str, str]]:
         ("<http://u>", [("http://u", "link")]),
         ("<me@a.b>", [("me@a.b", "link")]),
         ("[http://u](http://evil)", [("http://u", "link"), (" <http://evil>", "target")]),
+        ("[http://a.b/ü](http://a.b/ü)", [("http://a.b/ü", "link")]),
+        (
+            "[http://a.b/@c.d](http://a.b%2F@c.d)",
+            [("http://a.b/@c.d", "link"), (" <http://a.b%2F@c.d>", "target")],
+        ),
+        (
+            "<http://аpple.com>",
+            [("http://аpple.com", "link"), (" <http://xn--pple-43d.com>", "target")],
+        ),
         ("![alt](http://u)", [("[image: alt]", "image"), (" <http://u>", "target")]),
         ("![](data:image/png;base64,AA)", [("[image]", "image")]),
         ("[x](javascript:alert)", [("[x](javascript:alert)", "")]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from urllib.parse import unquote
 
 from markdown_it.token import Token
 
@@ -122,8 +121,8 @@ class _Reader:
             self._target(source, len(self.spans))
 
     def _target(self, target: str, start: int) -> None:
-        shown = unquote("".join(span.text for span in self.spans[start:]))
-        if target and unquote(target) not in (shown, f"mailto:{shown}"):
+        shown = "".join(span.text for span in self.spans[start:])
+        if target and not syntax.same_address(target, shown):
             self.spans += restyle([Span(f" <{clean(target)}>")], "target")
 
 

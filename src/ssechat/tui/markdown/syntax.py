@@ -69,6 +69,12 @@ def label_key(label: str) -> str:
     return normalizeReference(label)
 
 
+def same_address(target: str, shown: str) -> bool:
+    """Whether a link whose text is `shown` leads nowhere else than that says."""
+    plain = "xn--" not in target  # a host may look like another one in other letters
+    return plain and target in (_grammar().normalizeLink(shown), f"mailto:{shown}")
+
+
 class _State(StateInline):
     """Next to CJK characters, which stand without spaces, punctuation keeps no mark from opening
     or closing; nor does CJK punctuation."""
