@@ -24,6 +24,7 @@ STYLES = [
     Style(),
     Style(color="red", bgcolor="#102030"),
     Style(color="#a0b0c0", bgcolor="#102030", bold=True),
+    Style(bgcolor="#102030"),
     Style(bgcolor="blue", underline=True),
     Style(color="green", reverse=True, italic=True),
 ]
@@ -68,7 +69,7 @@ class Screen:
         thumb = 1 + self.top * (HEIGHT - 2) // len(self.document)
         for y in range(1, HEIGHT - 1):
             yield self.put(y, 0, self.document[self.top + y - 1])
-            yield self.put(y, WIDTH - 1, strip_of(1, [(" ", STYLES[3 + (y == thumb)])]))
+            yield self.put(y, WIDTH - 1, strip_of(1, [(" ", STYLES[4 + (y == thumb)])]))
 
     def put(self, y: int, x: int, strip: Strip) -> Piece:
         """Put it over what is there; what it leaves of a wide grapheme is blank."""
@@ -157,7 +158,7 @@ def play(
 
 
 @pytest.mark.parametrize("scrolls", [False, True])
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps(AGREED))
 def test_differences_draw_what_textual_would_draw(
     scrolls: bool, played: tuple[Rows, list[tuple[str, object]]]
@@ -171,7 +172,7 @@ def test_differences_draw_what_textual_would_draw(
 
 
 @pytest.mark.parametrize("scrolls", [False, True])
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(steps(DISPUTED))
 def test_where_terminals_do_not_agree_about_widths_differences_draw_what_whole_rows_would(
     scrolls: bool, played: tuple[Rows, list[tuple[str, object]]]
@@ -218,6 +219,15 @@ def test_of_a_row_only_what_differs_is_sent() -> None:
     assert sent == "\x1b[3;6H\x1b[0;31;48;2;16;32;48m7\x1b[0m\x1b[1;1H"
 
 
+def test_wide_characters_are_drawn_whole_and_counted_twice() -> None:
+    def row(character: str) -> Piece:
+        return 0, 0, strip_of(40, [(character + " " * 20 + character, STYLES[0])])
+
+    shadow = Shadow(40, 1, ColorSystem.TRUECOLOR)
+    shadow.draw([row("漢")], (0, 0))
+    assert shadow.draw([row("字")], (0, 0)) == "\x1b[1;1H\x1b[0m字\x1b[20C字\x1b[0m\x1b[1;1H"
+
+
 @pytest.mark.parametrize("by", [1, 2, -1, -2])
 def test_rows_that_move_are_moved_by_the_terminal_and_the_status_row_stays(by: int) -> None:
     shadow = shadow_of(lines(10), scrolls=True)
@@ -226,6 +236,15 @@ def test_rows_that_move_are_moved_by_the_terminal_and_the_status_row_stays(by: i
     assert sent.startswith(f"\x1b[1;{HEIGHT - 1}r\x1b[{edge}H{step}\x1b[r")
     assert sent.count("line") == abs(by)
     assert "status" not in sent
+
+
+def test_a_row_that_moves_along_though_nothing_was_said_about_it_is_drawn_again() -> None:
+    shadow = shadow_of(lines(10), scrolls=True)
+    told = [piece for piece in lines(11) if piece[0] != 3]
+    emulator = Emulator()
+    emulator.feed(whole_by_us(lines(10)) + shadow.draw(told, (0, 0)))
+    rows = [row.strip() for row in emulator.terminal.text().splitlines()]
+    assert rows == [f"line {n}" for n in (11, 12, 13, 13, 15, 16, 17, 18)] + ["status"]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -14,12 +14,11 @@ _NOWHERE = -1
 class Pen:
     """Writes cells where they belong, and says a place or a style only where it changes.
 
-    `out` is what it wrote, on a terminal of `width` cells a row that does not wrap lines.
+    `out` is what it wrote. The terminal must not wrap lines.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self) -> None:
         self.out: list[str] = []
-        self._width = width
         self._y = self._x = _NOWHERE
         self._ink: Ink | None = None
         self._blank: Ink | None = None  # the ink of blanks that look the same in the present ink
@@ -39,8 +38,8 @@ class Pen:
                 self._take(cell[1])
                 ink, space = self._ink, self._blank
             append(cell[0])
-        end = x + len(cells)
-        self._x = end if there and end < self._width else _NOWHERE
+        if there:
+            self._x = x + len(cells)
 
     def write_with_care(self, y: int, x: int, cells: Sequence[Cell | None]) -> None:
         """The same for graphemes that a terminal may draw in fewer or more cells than we count.

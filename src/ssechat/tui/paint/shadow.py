@@ -49,7 +49,7 @@ class Shadow:
         At the end it writes in its own style again.
         """
         wanted = self._wanted(pieces)
-        pen = Pen(self.width)
+        pen = Pen()
         if self.scrolls and (shift := shift_of(self._rows, wanted)):
             pen.out.append(self._scroll(shift, wanted))
         for y, row in wanted.items():
@@ -104,7 +104,7 @@ def _draw(pen: Pen, y: int, old: Row, row: Row) -> None:
     if not ranges:
         return
     start = ranges[0][0]
-    if row.certain_from(start) and old.certain_from(start):
+    if row.certain_from(start):
         for start, stop in ranges:
             pen.write(y, start, row.cells[start:stop])
     else:
