@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.splice import Finding, History, Ordering, Splice, order
+from ssechat.core.history import History
+from ssechat.core.splice import Finding, Ordering, Splice, order
 
 
 def event(data: str, event_id: str | None = None, in_force: str = "") -> Frame:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.splice import History, Splice
+from ssechat.core.history import History
+from ssechat.core.splice import Splice
 
 
 def event(text: str, name: str = "") -> Frame:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.splice import Finding, History, Order, Ordering, Splice, order
+from ssechat.core.history import History
+from ssechat.core.splice import Finding, Order, Ordering, Splice, order
 
 
 def event(event_id: object, text: str | None = None) -> Frame:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.splice import History, Splice
+from ssechat.core.history import History
+from ssechat.core.splice import Finding, Splice
 
 
 def event(data: str, event_id: str | None) -> Frame:
@@ -82,6 +83,30 @@ def test_once_an_earlier_event_has_come_again_the_checkpoints_events_are_due_aga
     run = [event("a", "6"), event("ha", "7"), event("ha", "7")]
     assert new(run[:1], [*run[1:], *run, event("ha", "7")]) == ["ha", "ha", "ha"]
     assert new(run, [event("x", None), *run, event("ha", "7")]) == ["x", "ha"]
+
+
+def renamed(texts: str, name: str) -> list[Frame]:
+    return [event(text, f"{name}{n}") for n, text in enumerate(texts)]
+
+
+def test_a_deaf_server_that_names_its_events_anew_sends_another_answer() -> None:
+    history = History()
+    for frame in renamed("abcdefghij", "x"):
+        history.add(frame)
+    splice = Splice(history, history.last_id)
+    sifted = splice.sift(renamed("abcdefghijklm", "y"))
+    assert (sifted.new, sifted.broken) == ([], Finding.DIFFERS)
+
+
+@pytest.mark.parametrize("again", range(8))
+def test_what_only_begins_like_the_answer_goes_on_with_it(again: int) -> None:
+    held = renamed("abcdefghij", "x")
+    rest = "abcdefghij"[:again] + "!?"
+    assert new(held, renamed(rest, "y")) == list(rest)
+
+
+def test_a_short_answer_may_repeat_itself() -> None:
+    assert new(renamed("ababa", "x"), renamed("ababab", "y")) == list("ababab")
 
 
 def test_something_new_ends_the_repetition() -> None:

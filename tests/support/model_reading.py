@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.history import History
 from ssechat.core.resume import (
     Connect,
     Differed,
@@ -20,7 +21,7 @@ from ssechat.core.resume import (
     State,
 )
 from ssechat.core.schemes import SCHEMES
-from ssechat.core.splice import Finding, History, Ordering, Splice
+from ssechat.core.splice import Finding, Ordering, Splice
 from ssechat.core.sse import SseDecoder
 from ssechat.hub import Live
 from ssechat.hub.outgoing import Outgoing

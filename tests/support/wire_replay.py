@@ -16,6 +16,7 @@ from ssechat.core.conversation import Call
 from ssechat.core.dialects import dialect
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.history import History
 from ssechat.core.resume import (
     Arrived,
     Connect,
@@ -33,7 +34,7 @@ from ssechat.core.resume import (
     step,
     submit,
 )
-from ssechat.core.splice import History, Ordering, Splice, moved
+from ssechat.core.splice import Ordering, Splice, moved
 from ssechat.core.sse import SseDecoder
 from ssechat.journal import Journal, NewStream, StreamRow
 

@@ -19,18 +19,20 @@ name has stood for two events yet.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import Counter, deque
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
 from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.history import History, digest_of, key_of
 
 _ORDERED = re.compile(r"(st_[A-Za-z0-9_]{1,100})\.(\d{1,15})-(\d{1,15})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 _REACH = 16
 """So many events that are not sent again may lie between two that are."""
+DEAF = 8
+"""Events in a row that are those of the start, until it is clear that the answer begins anew."""
 SURE = 3
 """Ids that have named one event each, before a stream that was not resumed is known to repeat."""
 
@@ -97,99 +99,6 @@ def moved(cursor: str, frame: Frame) -> str:
     return frame.id if frame.id or frame.own_id else cursor
 
 
-class History:
-    """What the journal holds of one stream, as the splice needs it: ids and digests of events.
-
-    `named`: the API names its events in their data. What it does not name stands outside the count
-    then: it may be sent again behind the event that it followed, or not at all (an error, a broken
-    event). The digests are 64-bit and seeded per process; they are never stored.
-    """
-
-    def __init__(self, *, named: bool = False) -> None:
-        self.named = named
-        self._events: list[int] = []
-        self._named: list[bool] = []
-        self._places: dict[int, list[int]] = {}  # by id and content together
-        self._first: dict[str, int] = {}
-        self._after: dict[str, int] = {}
-        self._nameless: dict[str, list[int]] = {}
-        self.last_id = ""
-        self.shared = False
-        """Whether one id has named two events that differ."""
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    def add(self, frame: Frame) -> None:
-        """Note a committed frame. An id without an event only says where the stream goes on."""
-        if self.outside(frame):
-            self._nameless.setdefault(self.last_id, []).append(_digest(frame))
-            return
-        if frame.kind is FrameKind.EVENT:
-            if frame.own_id and frame.id:
-                self.shared = self.shared or self.another(frame)
-                self._places.setdefault(_both(frame), []).append(len(self._events))
-                self._first.setdefault(frame.id, len(self._events))
-            self._events.append(_digest(frame))
-            self._named.append(frame.own_id)
-        if frame.own_id:
-            self._after[frame.id] = len(self._events)
-            self.last_id = frame.id
-
-    def outside(self, frame: Frame) -> bool:
-        """Whether the event stands outside what the server counts, if it counts at all."""
-        unnamed = frame.kind is FrameKind.EVENT and not frame.own_id
-        return unnamed and self.named and bool(self._after)
-
-    def nameless(self, own_id: str) -> deque[int]:
-        """Digests of the events outside the count that followed the last one with this id."""
-        return deque(self._nameless.get(own_id, ()))
-
-    def same(self, place: int, frame: Frame) -> bool:
-        """Whether `frame` is the event at `place`. One that had an id is not sent without it."""
-        if place >= len(self._events) or (self._named[place] and not frame.own_id):
-            return False
-        return self._events[place] == _digest(frame)
-
-    def after(self, cursor: str) -> int:
-        """The number of events up to the last that carried `cursor`; 0 without a cursor."""
-        return self._after.get(cursor, 0) if cursor else 0
-
-    def names(self, own_id: str) -> bool:
-        """Whether a block of the stream carried this id."""
-        return own_id in self._after
-
-    def has_event(self, own_id: str, before: int) -> bool:
-        """Whether one of the first `before` events has this id."""
-        return self._first.get(own_id, before) < before
-
-    def another(self, frame: Frame) -> bool:
-        """Whether its id names an event already, and not this one."""
-        return frame.id in self._first and _both(frame) not in self._places
-
-    def times(self, frame: Frame, before: int) -> int:
-        """How often this very event, id and all, is among the first `before`."""
-        return bisect_left(self._places.get(_both(frame), ()), before)
-
-    def place(self, frame: Frame, expected: set[int], before: int) -> int | None:
-        """Where this very event stands among the first `before`: at an expected place, else at the
-        first; None if it does not."""
-        places = self._places.get(_both(frame), [])
-        for at in expected:
-            found = bisect_left(places, at)
-            if at < before and found < len(places) and places[found] == at:
-                return at
-        return places[0] if places and places[0] < before else None
-
-
-def _digest(frame: Frame) -> int:
-    return hash((frame.event, frame.data))
-
-
-def _both(frame: Frame) -> int:
-    return hash((frame.id, frame.event, frame.data))
-
-
 class Splice:
     """Sifts the frames of one connection that continues from `cursor`.
 
@@ -215,6 +124,7 @@ class Splice:
         self._stand(history.after(cursor))
         if self._length:
             self._places.add(0)
+        self._echo = 0 if ordering is Ordering.OPAQUE and not history.named else self._length
         self._held: list[Frame] = []
         self._nameless = history.nameless(cursor)
         self.settled = ordering is Ordering.OPAQUE and self._length == 0
@@ -269,7 +179,7 @@ class Splice:
     def _outside(self, frame: Frame) -> list[Frame]:
         """An event outside the count: dropped if it is one of the next that are known behind the
         event before it; those between them are not sent again."""
-        digest = _digest(frame)
+        digest = digest_of(frame)
         if digest not in islice(self._nameless, _REACH):
             return [frame]
         while self._nameless.popleft() != digest:
@@ -296,7 +206,7 @@ class Splice:
             return self._times(frame) > 0
         if not self._length and (self._shared or len(self._names) < SURE):
             return False  # nothing was asked for again, and the id may name a channel
-        digest, latest = _digest(frame), frame.id == self._latest
+        digest, latest = digest_of(frame), frame.id == self._latest
         again = self._again if latest else Counter()
         if again is None or again[digest] >= self._times(frame):
             return False
@@ -306,10 +216,10 @@ class Splice:
 
     def _pass(self, frame: Frame) -> None:
         if frame.kind is FrameKind.EVENT and frame.own_id and frame.id:
-            both = _both(frame)
-            first = self._names.setdefault(frame.id, both)
-            self._shared = self._shared or first != both or self._history.another(frame)
-            self._came[both] += 1
+            key = key_of(frame)
+            first = self._names.setdefault(frame.id, key)
+            self._shared = self._shared or first != key or self._history.another(frame)
+            self._came[key] += 1
         if frame.own_id:
             self._latest = frame.id
             self._nameless = deque()
@@ -317,7 +227,7 @@ class Splice:
 
     def _times(self, frame: Frame) -> int:
         """How often this event came under its id."""
-        return self._history.times(frame, self._length) + self._came[_both(frame)]
+        return self._history.times(frame, self._length) + self._came[key_of(frame)]
 
     def _between(self, frame: Frame) -> list[Frame]:
         """Comments pass. An id without an event stays behind the events that are held, and is
@@ -371,7 +281,7 @@ class Splice:
     def _compare_id(self, frame: Frame) -> Finding:
         """The event stands where its id stands in the journal, if it is the same event."""
         if not self._history.has_event(frame.id, self._length):
-            return Finding.NEW if self._at_end else self._compare(frame)
+            return self._unheard(frame) if self._at_end else self._compare(frame)
         place = self._history.place(frame, self._places, self._length)
         if place is not None:
             self._stand(place + 1)
@@ -379,6 +289,15 @@ class Splice:
         # Several events may name one checkpoint: the last id may go on being sent.
         checkpoint = self._at_end and self._history.after(frame.id) == self._length
         return Finding.NEW if checkpoint else Finding.DIFFERS
+
+    def _unheard(self, frame: Frame) -> Finding:
+        """An event of a new name, behind all that we hold. A server that is deaf to cursors may
+        name its events anew each time: then they are word for word the first ones."""
+        if not self._history.same(self._echo, frame) or self._length < DEAF:
+            self._echo = self._length
+            return Finding.NEW
+        self._echo += 1
+        return Finding.DIFFERS if self._echo == DEAF else Finding.HELD
 
     def _compare(self, frame: Frame) -> Finding:
         """Without an id only what stands at the possible places tells."""

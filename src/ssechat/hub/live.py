@@ -13,7 +13,7 @@ from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
 from ssechat.core.schemes import HOPED, Handle, outlives, rung
-from ssechat.core.splice import History
+from ssechat.core.history import History
 
 
 class Taken(NamedTuple):
