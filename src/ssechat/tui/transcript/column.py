@@ -8,16 +8,27 @@ the first row, or, while the reader follows, the end.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate
+from typing import NamedTuple
 
 from ssechat.tui.markdown import Line
-from ssechat.tui.transcript.page import Anchor, Page, ReplyItem, source_text
+from ssechat.tui.transcript.page import Anchor, Item, Page, ReplyItem, source_text
+from ssechat.tui.transcript.parts import thinking_opened
 from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.slices import Look, Stack
 from ssechat.tui.transcript.views import ItemView, view_of
 
 KEEP = 400_000
 """Characters whose lines are kept for items that are not near the screen."""
+
+
+class Shown(NamedTuple):
+    """An item and its lines, of which the first one has the number `first` on the page."""
+
+    item: Item
+    stack: Stack
+    first: int
 
 
 class Column:
@@ -35,6 +46,7 @@ class Column:
         self._index: dict[str, int] = {}
         self._built: dict[ItemView, None] = {}
         self._near = range(0)
+        self._sought: ItemView | None = None  # kept, though it is not near: looked for
         self._first = 0  # the item in the first row
         self._read_on = False
         self._rev = -1
@@ -123,6 +135,63 @@ class Column:
         stack, view = self._stack(index), self._views[index]
         part = stack.part(at) if at < len(stack) else None
         return None if part is None else (view.item.key, part, view.shows(part))
+
+    @property
+    def look(self) -> Look:
+        """How the last `arrange` laid things out."""
+        return self._look
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """What stands in the first row."""
+        return self._anchor(self.top) if self._views else None
+
+    def shown(self, start: int, stop: int) -> Iterator[Shown]:
+        """The items that have lines from `start` to before `stop`."""
+        index, at = self._locate(start)
+        first = start - at
+        while index < len(self._views) and first < stop:
+            stack = self._stack(index)
+            yield Shown(self._views[index].item, stack, first)
+            first += len(stack)
+            index += 1
+
+    def opens(self, item: ReplyItem, part: int) -> bool:
+        """Whether this thinking part is shown where it is, or would be near the screen."""
+        index = self._index.get(item.key)
+        if index is not None and index in self._near:
+            return self._views[index].shows(part)
+        toggled = self.page.toggled.get((item.key, part))
+        thinking = item.reply.parts[part]
+        growing = item.live and thinking is item.reply.last and thinking.ended is None
+        return thinking_opened(self._look.thinking, toggled, held=growing)
+
+    def read(self, key: str, allowance: Allowance) -> Stack | None:
+        """An item's lines, wherever it is; None if there is more to read than time allows."""
+        index = self._index.get(key)
+        if index is None:
+            return None
+        view = self._views[index]
+        if index not in self._near:
+            self._look.allowance = allowance
+            self._build(index)
+            self._sought = view
+        return None if view.unread else self._stack(index)
+
+    def reveal(self, key: str, line: int, allowance: Allowance) -> None:
+        """Let a line of an item that has been read be on the screen, a third from the top if it is
+        not there yet; the reader stays there. `allowance`: for reading what is around it."""
+        self._look.allowance = allowance
+        index = self._index[key]
+        number = self._tops[index] + line
+        if index not in self._near or not self.top <= number < self.top + self.height:
+            self.page.following = False
+            self.page.anchor = Anchor(key, self._stack(index).place(line))
+            self.arrange(self._look, self.height)
+            self.scroll(self._tops[index] + line - self.height // 3, allowance)
+        else:
+            self.scroll(self.top, allowance)
+        self.page.following = False
 
     def source(self) -> str:
         """The whole page's text, for a copy."""
@@ -225,7 +294,7 @@ class Column:
 
     def _forget(self) -> None:
         """Let go of what is far away, if it has become much."""
-        near = {self._views[index] for index in self._near}
+        near = {self._sought, *(self._views[index] for index in self._near)}
         far = [view for view in self._built if view not in near]
         if sum(view.fed for view in far) > KEEP:
             for view in far:

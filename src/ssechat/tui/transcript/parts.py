@@ -23,7 +23,8 @@ class PartView:
         self.part = part
         self.number = _SOURCES if part.kind is PartKind.SOURCES else number
         self.opened = True
-        self.head_group, self.body_group = 2 * self.number + 1, 2 * self.number + 2
+        self.body_group = body_group(part, number)
+        self.head_group = self.body_group - 1
 
     @property
     def fed(self) -> int:
@@ -48,10 +49,22 @@ class PartView:
         raise NotImplementedError
 
 
+def body_group(part: Part, number: int) -> int:
+    """The group of a part's text in its item's stack; that of its header is the one before."""
+    return 2 * (_SOURCES if part.kind is PartKind.SOURCES else number) + 2
+
+
 def part_view(part: Part, number: int) -> PartView:
     if part.media is not None:
         return MediaView(part, number, part.media)
     return TextPartView(part, number)
+
+
+def thinking_opened(mode: ThinkingMode, toggled: bool | None, *, held: bool) -> bool:
+    """Whether thinking is shown. `toggled`: by hand; `held`: it is coming, or being read."""
+    if mode is ThinkingMode.HIDE:
+        return False
+    return (mode is ThinkingMode.SHOW or held) if toggled is None else toggled
 
 
 class MediaView(PartView):
@@ -115,12 +128,8 @@ class TextPartView(PartView):
         self._reading.read(look.allowance, done=done)
 
     def _open(self, item: ReplyItem, look: Look, toggled: bool | None, growing: bool) -> bool:
-        if look.thinking is ThinkingMode.HIDE:
-            return False
-        if toggled is not None:
-            return toggled
         read = self.opened and look.reading == (item.key, self.number)
-        return look.thinking is ThinkingMode.SHOW or growing or read
+        return thinking_opened(look.thinking, toggled, held=growing or read)
 
     def _head(self, item: ReplyItem, look: Look, growing: bool) -> list[Slice]:
         if self.part.kind is PartKind.TEXT:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
+from typing import NamedTuple
 
 from ssechat.tui.markdown import Document, Line, Span
 from ssechat.tui.markdown.wrap import wrap
@@ -102,6 +103,17 @@ def body(
     return slices
 
 
+class Rows(NamedTuple):
+    """The lines of one block of a document, or of a slice that is no document's (`block` is None
+    then). `first` is the number of the first one; each begins with the `indent`."""
+
+    group: int
+    block: int | None
+    first: int
+    lines: list[Line]
+    indent: Line
+
+
 class Stack:
     """Slices one below the other."""
 
@@ -121,10 +133,28 @@ class Stack:
         return self._at(number)[0].part
 
     def place(self, number: int) -> Place:
-        slice_, at = self._at(number)
-        if slice_.document is None:
-            return Place(slice_.group, -1, at, len(slice_))
-        return Place(slice_.group, *slice_.document.place(slice_.base + at - slice_.start))
+        return _place(*self._at(number))
+
+    def rows(self, start: int, stop: int) -> Iterator[Rows]:
+        """The lines from `start` to before `stop`, block by block: those at the ends are whole."""
+        place = self.place(start)
+        rows: Rows | None = None
+        last: object = None
+        for number in range(start - max(0, place.line), len(self)):
+            slice_, at = self._at(number)
+            place = _place(slice_, at)
+            block = place.block if slice_.document else None
+            this = id(slice_.document or slice_), block, block is not None and place.line < 0
+            if rows is not None and this != last:
+                yield rows
+                rows = None
+            if rows is None:
+                if number >= stop:
+                    return
+                rows, last = Rows(place.group, block, number, [], slice_.indent), this
+            rows.lines.append(slice_.indent + slice_.lines[at])
+        if rows is not None:
+            yield rows
 
     def find(self, place: Place) -> int:
         """The line at a place; if that is not shown any more, the first one after it."""
@@ -156,3 +186,9 @@ class Stack:
         before = self._ends[index - 1] if index else 0
         slice_ = self._slices[index]
         return slice_, slice_.start + number - before
+
+
+def _place(slice_: Slice, at: int) -> Place:
+    if slice_.document is None:
+        return Place(slice_.group, -1, at, len(slice_))
+    return Place(slice_.group, *slice_.document.place(slice_.base + at - slice_.start))
