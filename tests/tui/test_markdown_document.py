@@ -85,6 +85,39 @@ def test_a_very_long_paragraph_goes_on_in_another_one() -> None:
     assert len("".join(map(line_text, document.lines(80)))) > 4 * LIMIT * CHUNKS
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\u200db", "ab"),
+        ("\u200d\u200dab\u200d", "ab"),
+        ("a&zwj;b", "ab"),
+        (
+            "👩🏽\u200d💻 ❤\ufe0f\u200d🔥 🏳\ufe0f\u200d🌈",
+            "👩🏽\u200d💻 ❤\ufe0f\u200d🔥 🏳\ufe0f\u200d🌈",
+        ),
+        ("👩\u200d**💻**", "👩💻"),
+    ],
+)
+def test_joiners_stay_only_between_pictures(text: str, kept: str) -> None:
+    assert "".join(map(line_text, settled(text, 40))) == kept
+
+
+@pytest.mark.parametrize(
+    ("line", "waits"),
+    [
+        *(("-", True), ("##", True), ("12.", True), ("> ", True), ("```", True), ("|--", True)),
+        *(("[x", True), ("[x]: http://a", True), ("[x] y", False), ("[x](u", False), ("$", True)),
+        *(("- a", False), ("#a", False), ("12", True), ("12 a", False), ("[" + "x" * 70, False)),
+    ],
+)
+def test_the_beginning_of_a_line_is_shown_once_it_is_clear_what_it_is(
+    line: str, waits: bool
+) -> None:
+    document = Document()
+    document.feed(line)
+    assert (not document.lines(80)) == waits
+
+
 def test_a_line_that_may_become_anything_waits_for_more() -> None:
     document = Document()
     document.feed("Items:\n-")

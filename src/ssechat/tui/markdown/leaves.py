@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ssechat.tui.markdown.blocks import Code, Margin
 from ssechat.tui.markdown.grammar import AFTER_FORMULA, FenceStart, FormulaStart
-from ssechat.tui.markdown.highlight import Highlighter, whole
+from ssechat.tui.markdown.highlight import WHOLE, Highlighter, whole
 from ssechat.tui.markdown.later import Step
 from ssechat.tui.markdown.spans import Span
 
@@ -19,6 +19,7 @@ class Fence:
         self.start = start
         self.drawn = False
         self._rows: list[Code] = []
+        self._chars = 0
         self._lexer = Highlighter(start.label)
 
     def fork(self) -> Fence:
@@ -36,12 +37,15 @@ class Fence:
     def row(self, margin: Margin, line: str) -> Code:
         label = "" if self.drawn else self.start.label
         self.drawn = True
+        self._chars += len(line) + 1
         self._rows.append(Code(margin, self._lexer.line(line), label))
         return self._rows[-1]
 
     def again(self, end: int) -> Iterator[Step]:
         """Colour the rows, which are the blocks before `end`, once more, now that all are known."""
         rows, first = self._rows, end - len(self._rows)
+        if self._chars > WHOLE:
+            return
         for at, spans in enumerate(whole(self.start.label, [row.text for row in rows])):
             yield Step(len(rows[at].text), first + at if rows[at].recolour(spans) else None)
 

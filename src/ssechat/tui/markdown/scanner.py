@@ -2,8 +2,8 @@
 
 This is CommonMark's own strategy: a line first continues the open containers (quotes, list items),
 then may begin new ones, and what is left of it goes to the open leaf or begins another. A leaf
-that has closed is a `Block` and never looked at again. `fork` shows what the open rest would be if
-the text ended here.
+that has closed is a `Block`; only what is in `later` may still change it. `fork` shows what the
+open rest would be if the text ended here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ssechat.tui.markdown.spans import Line, Span
 from ssechat.tui.markdown.table import Table, alignments, row_cells
 
 PART = 64
-"""Rows after which a table is closed and goes on as another part."""
+PART_CHARS = 16_384
+"""Rows, and characters in them, after which a table is closed and goes on as another part."""
 BLANKS = 20
 """Blank lines that are kept within indented code."""
-
 
 Use = tuple[str, Callable[[list[Span]], None]]
 """A text in a block, and what changes it there."""
@@ -220,11 +220,11 @@ class MarkdownLines:
             self.leaf = None  # the table itself is shared with the scanner that was forked
             self._emit(table.probe(row))
             return
-        if len(table.rows) >= PART:
+        if len(table.rows) >= PART or table.chars >= PART_CHARS:
             self._close_leaf()
             self.leaf = table = table.next_part(self._margin())
         self._note_cells(table, len(table.rows), sources)
-        table.add(row)
+        table.add(row, len(rest))
 
     @staticmethod
     def _note_cells(table: Table, row: int, sources: list[str]) -> None:

@@ -65,6 +65,7 @@ class Table(Block):
         self.head = head
         self.aligns = aligns
         self.rows: list[Row] = []
+        self.chars = 0
         self.closed = False
         self.uses: list[tuple[int, int, str]] = []
         """Row, column and source of the cells that may refer to something."""
@@ -77,9 +78,10 @@ class Table(Block):
         self._laid_rows = 0
         self._laid_for: tuple[int, list[int]] | None = None
 
-    def add(self, row: Row) -> None:
-        """One more row, of no more cells than there are columns."""
+    def add(self, row: Row, chars: int) -> None:
+        """One more row, of no more cells than there are columns, from so many characters."""
         self.rows.append(row)
+        self.chars += chars
         for i, cell in enumerate(row):
             self._wanted[i] = max(self._wanted[i], _wanted(cell))
         if len(self.rows) <= SETTLE:
