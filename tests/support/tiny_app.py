@@ -1,17 +1,20 @@
 """A small full-screen app on our driver, to be run in a pty: `tiny_app.py LOG [option ...]`.
 
 It logs what happens to it as JSON lines. `s` starts and stops the ticking (a changing screen, 20
-times a second), `d` logs the screen as Textual has it, `c` crashes, `h` hangs, `q` quits.
+times a second), `d` logs the screen as Textual has it, `w` scribbles on the terminal behind the
+app's back, `r` redraws, `c` crashes, `h` hangs, `q` quits.
 
     ticking       tick from the start        hang-end      never come back from the end
-    stock         use Textual's own driver   hang-flush    never come back from the flush
-    wordy         say much after the end     fail-flush    raise an error in the flush
+    scrolling     each tick moves the rows   hang-flush    never come back from the flush
+    stock         use Textual's own driver   fail-flush    raise an error in the flush
+    wordy         say much after the end     patient       wait long for the terminal's answer
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,6 +24,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key, Paste
 from textual.widgets import Static
 
+from ssechat.tui import driver_scroll
 from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.driver_signals import install_signals
 from ssechat.tui.paint.display import PaintedApp
@@ -67,6 +71,10 @@ class TinyApp(PaintedApp[None]):
             case "d":
                 rows = self.screen._compositor.render_strips()
                 self._note(screen=[row.text.rstrip() for row in rows])
+            case "w":
+                os.write(2, b"\x1b[2J\x1b[5;5Hscribble")
+            case "r":
+                self.redraw()
             case "c":
                 raise RuntimeError("crash on request")
             case "h":
@@ -106,8 +114,10 @@ class TinyApp(PaintedApp[None]):
     def _show(self) -> None:
         state = "ticking" if self._ticking else "still"
         self.query_one("#head", Static).update(f"{state} inputs={self._inputs} last={self._last}")
-        row = " ".join(str(self._ticks + n) for n in range(40))
-        self.query_one("#body", Static).update("\n".join(f"{n} {row}" for n in range(100)))
+        first = self._ticks if "scrolling" in self._options else 0
+        row = " ".join(str(self._ticks - first + n) for n in range(40))
+        numbered = (f"{first + n} {row}" for n in range(100))
+        self.query_one("#body", Static).update("\n".join(numbered))
 
     def _take(self, **what: object) -> None:
         self._inputs += 1
@@ -120,6 +130,8 @@ class TinyApp(PaintedApp[None]):
 
 def main() -> None:
     log, *options = sys.argv[1:]
+    if "patient" in options:
+        driver_scroll.PATIENCE = 5.0
     app = TinyApp(Path(log), frozenset(options))
     app.run()
     print("word " * (100_000 if "wordy" in options else 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import time
@@ -15,10 +16,12 @@ from support import tiny_app
 from support.pty import PtyProgram
 
 
-def tiny(tmp_path: Path, *options: str, before: tuple[str, ...] = ()) -> PtyProgram:
+def tiny(
+    tmp_path: Path, *options: str, before: tuple[str, ...] = (), **terminal: Any
+) -> PtyProgram:
     # -P: the folder of tiny_app.py holds a pty.py that must not hide the standard one
     argv = [*before, sys.executable, "-P", tiny_app.__file__, str(tmp_path / "log"), *options]
-    return PtyProgram(argv, tmp_path)
+    return PtyProgram(argv, tmp_path, **terminal)
 
 
 def logged(tmp_path: Path, field: str) -> list[Any]:
@@ -155,3 +158,89 @@ def test_a_stopped_app_repaints_and_takes_keys_when_continued(
         program.send(b"q")
         assert program.wait() == 0
         assert program.unrestored() == []
+
+
+# What a frame takes for granted about the terminal, and what it may not.
+
+QUESTION = b"\x1b[6n"
+SCROLL = re.compile(rb"\x1b\[\d+;\d+r\x1b\[\d+H(?:\r?\n)+\x1b\[r")
+
+
+def test_a_terminal_that_scrolls_is_told_to_and_shows_what_the_app_has(tmp_path: Path) -> None:
+    with tiny(tmp_path, "ticking", "scrolling") as program:
+        program.wait_for(lambda: len(SCROLL.findall(program.raw)) >= 10)
+        program.send(b"s")
+        program.wait_for("still")
+        assert_screen_is_as_the_app_has_it(program, tmp_path)
+        program.send(b"q")
+        assert program.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [
+        {"answers": False},
+        {"env": {"SSECHAT_NO_SCROLL": "1"}},
+        {"env": {"SSECHAT_FULL_FRAMES": "1"}},
+    ],
+    ids=["silent", "switched off", "whole frames"],
+)
+def test_no_other_terminal_is(tmp_path: Path, terminal: dict[str, Any]) -> None:
+    with tiny(tmp_path, "ticking", "scrolling", **terminal) as program:
+        program.wait_for(re.compile(r"^30 0 1 2", re.MULTILINE))
+        program.send(b"s")
+        program.wait_for("still")
+        assert SCROLL.findall(program.raw) == []
+        assert_screen_is_as_the_app_has_it(program, tmp_path)
+        program.send(b"q")
+        assert program.wait() == 0
+        assert (QUESTION in program.raw) == ("SSECHAT_NO_SCROLL" not in terminal.get("env", {}))
+
+
+def test_a_continued_app_asks_its_terminal_again(tmp_path: Path) -> None:
+    with tiny(tmp_path) as program:
+        start(program)
+        assert program.raw.count(QUESTION) == 1
+        program.kill(signal.SIGTSTP)
+        program.wait_until_stopped()
+        program.kill(signal.SIGCONT)
+        program.wait_for(lambda: program.raw.count(QUESTION) == 2)
+
+
+def test_an_answer_that_is_under_way_at_the_end_is_not_left_to_the_shell(tmp_path: Path) -> None:
+    shell = (
+        "import os, select, subprocess, sys, tty; subprocess.run(sys.argv[1:]); tty.setraw(0);"
+        "left = os.read(0, 99) if select.select([0], [], [], 0.2)[0] else b'';"
+        "print('left to the shell:', left)"
+    )
+    before = (sys.executable, "-c", shell)
+    with tiny(tmp_path, "patient", before=before, answers=False) as program:
+        program.wait_for("inputs=0")
+        program.send(b"q")
+        program.wait_for(b"\x1b[?2004l")  # it has begun to restore the terminal
+        program.send(b"\x1b[3;")
+        program.send(b"3R")
+        program.wait_for("left to the shell: b''")
+        assert program.wait() == 0
+
+
+@pytest.mark.parametrize("sign", [b"\x1b[I", b"r"], ids=["focus", "redraw"])
+def test_what_others_wrote_on_the_terminal_goes(tmp_path: Path, sign: bytes) -> None:
+    with tiny(tmp_path) as program:
+        start(program)
+        program.send(b"w")
+        program.wait_for("scribble")
+        program.send(sign)
+        program.wait_for("14 0 1 2")  # in the last row but one
+        assert_screen_is_as_the_app_has_it(program, tmp_path)
+
+
+def test_a_size_that_is_back_at_what_it_was_is_another_screen(tmp_path: Path) -> None:
+    with tiny(tmp_path) as program:
+        start(program)
+        program.send(b"w")
+        program.wait_for("scribble")
+        for cols in (60, 100, 60, 100):
+            program.resize(cols, 30)
+        program.wait_for("14 0 1 2")
+        assert_screen_is_as_the_app_has_it(program, tmp_path)

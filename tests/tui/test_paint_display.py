@@ -1,12 +1,14 @@
-"""Which frames are painted, on a terminal that takes them and on one that does not."""
+"""Which frames are painted, on a terminal that takes them and on one that does not, and how."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import select
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from textual.app import ComposeResult
@@ -15,6 +17,7 @@ from textual.widgets import Static
 
 from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.paint.display import PaintedApp
+from support.app import LEADER, READY, demo, leave
 
 
 class App(PaintedApp[None]):
@@ -23,7 +26,7 @@ class App(PaintedApp[None]):
     CSS = "#lines { height: 2; }"
 
     def compose(self) -> ComposeResult:
-        yield Static(id="lines")
+        yield Static(id="lines", markup=False)
 
     def paint(self, first: str, second: str = "", *, complete: bool = False) -> None:
         self.query_one("#lines", Static).update(f"{first}\n{second}", layout=False)
@@ -110,3 +113,49 @@ async def test_once_the_terminal_caught_up_the_app_repaints_by_itself(app: App, 
 
 def test_without_our_driver_every_change_can_be_painted() -> None:
     assert App().can_paint
+
+
+async def test_of_a_frame_what_the_terminal_shows_already_is_not_sent(app: App, line: Line) -> None:
+    app.paint("spring", "flowers", complete=True)
+    assert "flowers" in line.read()
+    app.paint("spring", "flowers", complete=True)
+    assert line.read() == ""
+    app.paint("spring", "flowerbeds", complete=True)
+    sent = line.read()
+    assert "beds" in sent
+    assert "spring" not in sent
+
+
+async def test_frames_are_sent_whole_if_the_user_wants_that(
+    app: App, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSECHAT_FULL_FRAMES", "1")
+    for _ in range(2):
+        app.paint("spring", "flowers", complete=True)
+        sent = line.read()
+        assert "spring" in sent
+        assert "flowers" in sent
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["differences", "whole frames"])
+async def test_what_a_widget_lets_through_ends_here(
+    app: App, line: Line, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if whole:
+        monkeypatch.setenv("SSECHAT_FULL_FRAMES", "1")
+    app.paint(
+        "a\x1b]52;c;aGk=\x1b\\b\x9b2Jc\x7f\u202ed\ud800e", "\x1b]0;title\x1b\\", complete=True
+    )
+    sent = line.read()
+    assert "a]52;c;aGk=\\b2Jcd\ufffde" in sent
+    assert {final for _, final in re.findall("\x1b(.[0-9;]*)(.)", sent)} == {"H", "m"}
+    assert re.search("[\0-\x1a\x1c-\x1f\x7f-\x9f\u202e]", sent) is None
+
+
+def test_the_key_for_it_paints_the_whole_screen_anew(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        painted = program.raw.count(b"enter sends")
+        program.send(LEADER + b"l")
+        program.wait_for(lambda: program.raw.count(b"enter sends") > painted)
+        leave(program)

@@ -253,6 +253,12 @@ def test_a_few_rows_that_move_are_drawn(count: int) -> None:
     assert "r" not in shadow.draw(lines(11, count), (0, 0)).replace("\x1b[0m", "")
 
 
+def test_nothing_is_scrolled_that_must_then_be_drawn_again() -> None:
+    shadow = shadow_of(lines(10), scrolls=True)
+    twice = [(y, 0, strip) for y, (_, _, strip) in enumerate([*lines(14, 4)[:4], *lines(10)[4:]])]
+    assert "\n" not in shadow.draw(twice, (0, 0))
+
+
 def test_without_leave_nothing_is_scrolled() -> None:
     shadow = shadow_of(lines(10))
     assert "\n" not in shadow.draw(lines(11), (0, 0))

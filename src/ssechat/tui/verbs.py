@@ -218,10 +218,8 @@ async def to_start(app: SsechatApp) -> None:
 
 
 async def redraw(app: SsechatApp) -> None:
-    if app._driver is not None:
-        app._driver.write("\x1b[2J")
     app.transcript.invalidate()
-    app.refresh(layout=True)
+    app.redraw()
 
 
 async def palette(app: SsechatApp) -> None:
