@@ -13,11 +13,12 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from ssechat.tui.markdown import Line
-from ssechat.tui.transcript.page import Anchor, Item, Page, ReplyItem, source_text
+from ssechat.tui.markdown.spans import line_text
+from ssechat.tui.transcript.page import Anchor, Item, Page, Place, ReplyItem, source_text
 from ssechat.tui.transcript.parts import thinking_opened
 from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.slices import Look, Stack
-from ssechat.tui.transcript.views import ItemView, view_of
+from ssechat.tui.transcript.views import CARET, ItemView, view_of
 
 KEEP = 400_000
 """Characters whose lines are kept for items that are not near the screen."""
@@ -29,6 +30,16 @@ class Shown(NamedTuple):
     item: Item
     stack: Stack
     first: int
+
+
+class Grip(NamedTuple):
+    """Holds on to a line, whatever becomes of what is above it: `at` is its number in the item, and
+    `text` what it begins with."""
+
+    key: str
+    place: Place
+    at: int
+    text: str
 
 
 class Column:
@@ -155,6 +166,28 @@ class Column:
             yield Shown(self._views[index].item, stack, first)
             first += len(stack)
             index += 1
+
+    def grip(self, line: int, characters: int) -> Grip | None:
+        """Hold on to a line by so many of its first characters."""
+        if not self._views:
+            return None
+        index, at = self._locate(line)
+        stack = self._stack(index)
+        at = min(at, len(stack) - 1)
+        text = line_text(stack.line(at))[:characters].rstrip(CARET.text + " ")
+        return Grip(self._views[index].item.key, stack.place(at), at, text)
+
+    def regrip(self, grip: Grip) -> int | None:
+        """Where that line is now; None if it does not read as it did."""
+        index = self._index.get(grip.key)
+        if index is None:
+            return None
+        stack = self._views[index].stack
+        if stack is None:  # far away, and so as it was
+            return self._tops[index] + grip.at
+        at = stack.find(grip.place)
+        same = line_text(stack.line(at)).startswith(grip.text)
+        return self._tops[index] + at if same else None
 
     def opens(self, item: ReplyItem, part: int) -> bool:
         """Whether this thinking part is shown where it is, or would be near the screen."""

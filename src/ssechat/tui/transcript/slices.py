@@ -15,6 +15,8 @@ from ssechat.tui.transcript.page import Place
 from ssechat.tui.transcript.reading import Allowance
 
 INDENT = (Span("   "),)
+END = 1 << 30
+"""The group of what stands below all parts of an item."""
 MARGIN = 1
 """Cells that stay free at the right."""
 

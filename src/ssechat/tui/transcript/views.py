@@ -12,6 +12,7 @@ from ssechat.tui.transcript.page import Item, NoteItem, ReplyItem, UserItem
 from ssechat.tui.transcript.parts import PartView, part_view
 from ssechat.tui.transcript.reading import Reading
 from ssechat.tui.transcript.slices import (
+    END,
     INDENT,
     Look,
     Slice,
@@ -24,8 +25,7 @@ from ssechat.tui.transcript.slices import (
 
 Toggled = Mapping[tuple[str, int], bool]
 
-_CARET = Span("▊", "caret")
-_END = 1 << 30  # the group of what stands below all parts
+CARET = Span("▊", "caret")
 
 
 class ItemView:
@@ -81,7 +81,7 @@ class ItemView:
         stamp = told, self.fed
         # Live thinking changes without a new version: its header tells the time.
         if self.stack is None or stamp != self._stamp or self.pending or self.ticking:
-            self.stack = Stack([*self.slices(look, toggled), blank(_END)])
+            self.stack = Stack([*self.slices(look, toggled), blank(END)])
             self.height = len(self.stack)
             self._stamp = told, self.fed
         return self.stack
@@ -225,13 +225,13 @@ class ReplyView(ItemView):
         """The caret at the end of the last line, which makes way, or in a line of its own."""
         last = slices[-1]
         if last.document is None or not len(last):
-            return [fixed(_END, [(_CARET,)])]
+            return [fixed(END, [(CARET,)])]
         line = last.lines[last.stop - 1]
         if line_cells(last.indent + line) >= look.text_width + len(INDENT[0].text):
-            return [fixed(_END, [(_CARET,)], indent=last.indent)]
+            return [fixed(END, [(CARET,)], indent=last.indent)]
         last.stop -= 1
         base = last.base + last.stop - last.start
-        ended = Slice(last.group, [(*line, _CARET)], 0, 1, last.indent, last.document, base)
+        ended = Slice(last.group, [(*line, CARET)], 0, 1, last.indent, last.document, base)
         return [ended]
 
     def _version(self) -> object:
