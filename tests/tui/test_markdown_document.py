@@ -118,6 +118,31 @@ def test_the_beginning_of_a_line_is_shown_once_it_is_clear_what_it_is(
     assert (not document.lines(80)) == waits
 
 
+def test_the_marks_of_open_emphasis_and_code_are_never_seen() -> None:
+    text = (
+        "A **bold *both*** word, `code` ~~gone~~ __u__ **汉**字.\n\n# H **b** x\n\n- **i**: `c`\n"
+    )
+    document = Document()
+    for char in text:
+        document.feed(char)
+        assert not set("".join(map(line_text, document.lines(80)))) & set("*`~_")
+
+
+@pytest.mark.parametrize("text", ["2*3 is", "a * b", "\\*a", "a\\`b", "snake_case_a"])
+def test_what_is_no_mark_is_seen_at_once(text: str) -> None:
+    document = Document()
+    document.feed(text)
+    assert list(document.lines(80)) == settled(text, 80)
+
+
+def test_marks_that_never_close_are_seen_in_the_end() -> None:
+    document = Document()
+    document.feed("**never closed")
+    assert line_text(document.lines(80)[0]) == "never closed"
+    document.finish()
+    assert line_text(document.lines(80)[0]) == "**never closed"
+
+
 def test_a_line_that_may_become_anything_waits_for_more() -> None:
     document = Document()
     document.feed("Items:\n-")

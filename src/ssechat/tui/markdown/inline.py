@@ -24,10 +24,11 @@ _BREAKS = str.maketrans("\t\n", "  ")
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
 _LITERAL = {"code_inline": "code", "math": "code", "footnote": "link", "address": "link"}
 _MARK = re.compile(
-    rf"{syntax.MATH}|://\S+|\\.|(?<!\S)[*_~$]+(?!\S)|(?<=\w)_+(?=\w)"  # these open nothing
+    rf"{syntax.MATH}|://\S+|\\.|(?<!\S)[*_~$]+(?!\S)|(?<=[^\W_])_+(?=[^\W_])"  # these open nothing
     r"|(?P<code>`+)|(?P<pair>\*\*|\*|~~|__|_)|(?P<open>\[)|(?P<close>\])|(?P<space>[ \n]+)",
     re.DOTALL,
 )
+_LAST_MARKS = re.compile(r"(?<!\\)[*_~`]+\Z")
 
 
 def parse_inline(text: str, env: Environment) -> list[Span]:
@@ -40,6 +41,40 @@ def parse_inline(text: str, env: Environment) -> list[Span]:
         reader.read(syntax.tokens(text[:cut], env))
         text = text[cut:]
     return reader.spans
+
+
+def parse_open(text: str, env: Environment) -> list[Span]:
+    """The spans of a text that goes on: emphasis and code that are open at its end end there.
+
+    Else their marks would be seen until they close, and the line would jump then.
+    """
+    text = _LAST_MARKS.sub("", text)
+    marks = _open_marks(text)
+    if not marks:
+        return parse_inline(text, env)
+    spans = parse_inline(f"{text.rstrip()}{marks}", env)
+    taken = not "".join(span.text for span in spans).endswith(marks[-1])
+    return spans if taken else parse_inline(text, env)
+
+
+def _open_marks(text: str) -> str:
+    """The marks that would close what is open at the end."""
+    code, opened = "", list[str]()
+    for mark in _MARK.finditer(text):
+        if mark.lastgroup == "code":
+            code = "" if code == mark[0] else code or mark[0]
+        elif mark.lastgroup != "pair" or code:
+            continue
+        elif mark[0] in opened:
+            del opened[opened.index(mark[0]) :]
+        elif not (text[mark.end()].isspace() or _in_word(text, mark.start())):
+            opened.append(mark[0])
+    return code + "".join(reversed(opened))
+
+
+def _in_word(text: str, at: int) -> bool:
+    before = text[at - 1 : at]
+    return before.isascii() and before.isalnum()
 
 
 def neutral(text: str) -> int:

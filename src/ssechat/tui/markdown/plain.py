@@ -65,9 +65,9 @@ class PlainLines:
             if not line.strip(" \t"):
                 self._blank += 1
                 return
-        self.leaf = self.leaf or Run(self._literal)
-        self.leaf.add(line.expandtabs(4))
-        self.leaf.settle()
+        self.leaf = self.leaf or Run()
+        self.leaf.text += line.expandtabs(4)
+        self.leaf.settle(self._literal)
         if self.leaf.full:
             self.close()
 
@@ -75,8 +75,8 @@ class PlainLines:
         if self.leaf is None:
             return
         for _ in range(self._blank if self._begun else 0):
-            self.blocks.append(Run(self._literal).close(Margin()))
-        self.blocks.append(self.leaf.close(Margin()))
+            self.blocks.append(Run().close(Margin(), self._literal))
+        self.blocks.append(self.leaf.close(Margin(), self._literal))
         self.leaf, self._blank, self._begun = None, 0, True
         self.ends.append(len(self.blocks))
 

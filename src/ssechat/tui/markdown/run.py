@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from ssechat.tui.markdown.blocks import Chunks, Flow, Margin
@@ -15,19 +16,16 @@ Parser = Callable[[str], list[Span]]
 
 
 class Run:
-    """Text that `parse` turns into spans when the run is closed, or before that if it gets long."""
+    """Text that becomes spans when the run is closed, or before that if it gets long."""
 
-    def __init__(self, parse: Parser) -> None:
+    def __init__(self) -> None:
         self.text = ""
         self.settled: list[str] = []
         """The sources of its chunks."""
         self.chunks = Chunks()
-        self._parse = parse
 
     def fork(self) -> Run:
-        other = Run(self._parse)
-        other.text, other.settled, other.chunks = self.text, self.settled, self.chunks
-        return other
+        return copy.copy(self)
 
     @property
     def whole(self) -> bool:
@@ -38,18 +36,15 @@ class Run:
     def full(self) -> bool:
         return len(self.settled) >= CHUNKS
 
-    def add(self, text: str) -> None:
-        self.text += text
-
-    def settle(self) -> None:
+    def settle(self, parse: Parser) -> None:
         """Parse the beginning of a long run for good: it is parsed again with all that comes."""
         while len(self.text) >= LIMIT and not self.full:
             cut = neutral(self.text[:LIMIT])
             self.settled.append(self.text[:cut])
-            self.chunks.parsed.append(self._parse(self.text[:cut]))
+            self.chunks.parsed.append(parse(self.text[:cut]))
             self.text = self.text[cut:]
 
-    def close(self, margin: Margin) -> Flow:
+    def close(self, margin: Margin, parse: Parser) -> Flow:
         """The paragraph. What has settled is shared with forks."""
         chunks = self.chunks if self.settled else None
-        return Flow(margin, self._parse(self.text.rstrip(" ")), chunks=chunks)
+        return Flow(margin, parse(self.text.rstrip(" ")), chunks=chunks)

@@ -15,7 +15,7 @@ from functools import partial
 from ssechat.tui.markdown import grammar
 from ssechat.tui.markdown.blocks import Block, Code, Flow, Margin, Rule, heading
 from ssechat.tui.markdown.grammar import Container, Item
-from ssechat.tui.markdown.inline import parse_inline
+from ssechat.tui.markdown.inline import parse_inline, parse_open
 from ssechat.tui.markdown.later import Later
 from ssechat.tui.markdown.leaves import Fence, Formula
 from ssechat.tui.markdown.references import References
@@ -153,7 +153,7 @@ class MarkdownLines:
             self._add_text(rest)
         else:
             self._close_leaf()
-            self.leaf = Run(self._parse)
+            self.leaf = Run()
             self._grow(rest.lstrip(" "))
 
     def _ends_paragraph(self, run: Run, rest: str) -> bool:
@@ -238,7 +238,7 @@ class MarkdownLines:
             self._grow(text)
         else:
             self._close_leaf()
-            self.leaf = Run(self._parse)
+            self.leaf = Run()
             self._grow(text)
 
     def _add_text(self, line: str) -> None:
@@ -250,15 +250,16 @@ class MarkdownLines:
 
     def _grow(self, text: str) -> None:
         assert isinstance(self.leaf, Run)
-        self.leaf.add(text)
+        self.leaf.text += text
         if self._trial:
             return
-        self.leaf.settle()
+        self.leaf.settle(self._parse)
         if self.leaf.full:
             self._close_leaf()
 
     def _parse(self, text: str) -> list[Span]:
-        return parse_inline(text, self._references.env)
+        parse = parse_open if self._trial else parse_inline
+        return parse(text, self._references.env)
 
     def _take(self, text: str) -> str:
         """The paragraph without the link definitions that it begins with."""
@@ -304,7 +305,7 @@ class MarkdownLines:
             if not run.text:
                 return
             self._tick_box(run)
-        flow = run.close(self._margin())
+        flow = run.close(self._margin(), self._parse)
         chunks = [(text, partial(run.chunks.replace, at)) for at, text in enumerate(run.settled)]
         self._emit(flow, [*chunks, (run.text.rstrip(" "), flow.replace)])
 
