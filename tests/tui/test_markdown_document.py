@@ -128,11 +128,19 @@ def test_the_marks_of_open_emphasis_and_code_are_never_seen() -> None:
         assert not set("".join(map(line_text, document.lines(80)))) & set("*`~_")
 
 
-@pytest.mark.parametrize("text", ["2*3 is", "a * b", "\\*a", "a\\`b", "snake_case_a"])
+@pytest.mark.parametrize("text", ["2*3 is", "a * b", "\\*a", "a\\`b", "snake_case_a", "a\\\\"])
 def test_what_is_no_mark_is_seen_at_once(text: str) -> None:
     document = Document()
     document.feed(text)
     assert list(document.lines(80)) == settled(text, 80)
+
+
+@given(st.text("*_~`\\[]($ ab汉\n", max_size=30))
+def test_every_beginning_of_a_text_is_shown(text: str) -> None:
+    document = Document()
+    for char in text:
+        document.feed(char)
+        document.lines(20)
 
 
 def test_marks_that_never_close_are_seen_in_the_end() -> None:

@@ -67,14 +67,15 @@ def _open_marks(text: str) -> str:
             continue
         elif mark[0] in opened:
             del opened[opened.index(mark[0]) :]
-        elif not (text[mark.end()].isspace() or _in_word(text, mark.start())):
+        elif _begins_word(text, mark):
             opened.append(mark[0])
     return code + "".join(reversed(opened))
 
 
-def _in_word(text: str, at: int) -> bool:
-    before = text[at - 1 : at]
-    return before.isascii() and before.isalnum()
+def _begins_word(text: str, mark: re.Match[str]) -> bool:
+    """Whether the mark stands before a word, and not within one."""
+    before, after = text[mark.start() - 1 : mark.start()], text[mark.end() : mark.end() + 1]
+    return bool(after.strip()) and not (before.isascii() and before.isalnum())
 
 
 def neutral(text: str) -> int:
