@@ -21,6 +21,7 @@ CELL = "--cell"
 _BUSY = 0.25  # load, in cores of this machine, from which on figures are not to be trusted
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.pty import clean_environment  # noqa: E402
 
 Figures = dict[str, float]
 
@@ -42,16 +43,18 @@ def in_turn(rounds: int, subjects: Mapping[str, Callable[[], Figures]]) -> dict[
     }
 
 
-def in_terminal(script: str, *arguments: object) -> Any:
+def in_terminal(script: str, *arguments: object, home: Path | None = None) -> Any:
     """What `script --cell OUT ARGUMENTS` writes to the file OUT as JSON.
 
-    It runs in a terminal of its own, whose output is read and thrown away.
+    It runs in a terminal of its own, whose output is read and thrown away, with none of the user's
+    files, but perhaps those in `home`.
     """
-    with tempfile.NamedTemporaryFile() as out:
+    with tempfile.NamedTemporaryFile() as out, tempfile.TemporaryDirectory() as folder:
+        env = clean_environment(home or Path(folder), {"COLORTERM": "truecolor"})
         child, terminal = pty.fork()
         if child == 0:
             argv = [sys.executable, script, CELL, out.name, *map(str, arguments)]
-            os.execve(sys.executable, argv, {**os.environ, "COLORTERM": "truecolor"})
+            os.execve(sys.executable, argv, env)
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLS, 0, 0))
         said = bytearray()
         try:
@@ -72,8 +75,8 @@ def machine() -> None:
     print(f"Python {platform.python_version()}, {cores} cores, load {load:.1f}{busy}", flush=True)
 
 
-def bar(what: str, value: float, unit: str, target: float, aside: str = "") -> None:
-    """One line for one bar: it is met if the value is no greater than the target."""
-    verdict = "ok" if value <= target else "MISSED"
-    limit = f"<= {target:g} {unit}"
+def bar(what: str, value: float, unit: str, target: float | None, aside: str = "") -> None:
+    """One line for one bar: it is met if the value is no greater than the target, if it has one."""
+    verdict = "" if target is None else "ok" if value <= target else "MISSED"
+    limit = "" if target is None else f"<= {target:g} {unit}"
     print(f"{what:46} {value:8.2f} {unit:2}  {limit:12} {verdict:6}  {aside}".rstrip(), flush=True)
