@@ -57,6 +57,31 @@ async def test_a_time_that_the_server_named_is_kept_when_the_computer_wakes(
         await server.received(2)
 
 
+async def test_what_comes_right_after_waking_and_then_nothing_does_not_save_a_connection(
+    tmp_path: Path,
+) -> None:
+    woken = asyncio.Event()
+
+    async def first(request: Request, wire: Wire) -> None:
+        await wire.open_stream(HERE)
+        await say(wire, "a ")
+        await woken.wait()
+        await say(wire, "b ", first=2)  # it was on the way when the connection died
+        await wire.hang()
+
+    async def second(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await finish(wire, 3)
+
+    async with FaultServer(in_turn(first, second)) as server, opened(tmp_path) as hub:
+        live = await ask(hub, profile(server.base_url))
+        await until(live, lambda live: live.fold.reply.answer == "a ")
+        hub.wake_all("the network changed")
+        woken.set()
+        row = await stored(hub, await ended(live))
+        assert (row.state, row.text, row.resumes) == ("complete", "a b ", 1)
+
+
 async def test_a_change_of_the_network_leaves_alone_what_still_brings_bytes(
     tmp_path: Path,
 ) -> None:

@@ -11,9 +11,9 @@ from ssechat.core.dialects import Decoder
 from ssechat.core.errors import Problem
 from ssechat.core.fold import Fold
 from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.history import History
 from ssechat.core.resume import KEPT, STREAMS, Rung, Settle, Stream
 from ssechat.core.schemes import HOPED, Handle, outlives, rung
-from ssechat.core.history import History
 
 
 class Taken(NamedTuple):

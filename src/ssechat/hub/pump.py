@@ -55,6 +55,7 @@ from ssechat.link import Clients, Connection
 from ssechat.wake import DOUBTS
 
 _LISTEN = 2.0  # s in which a connection that may be dead must bring a byte
+_LOOKS = 3  # times that one is listened to
 _DRAIN = 0.1  # s; a body read to its end leaves the connection fit for the next request
 _CLOSE_TIME = 2.0  # s
 
@@ -163,10 +164,16 @@ class Pump:
             return  # it dials anew already
         self.tell(Woken(by_user=False))
 
-    def _probe(self, connection: Connection, why: str) -> None:
-        if connection is self._connection and connection.silent >= _LISTEN:
+    def _probe(self, connection: Connection, why: str, looks: int = _LOOKS) -> None:
+        """What comes right after waking may have been here before: so it is listened to again."""
+        if connection is not self._connection or self.live.machine.verdict is not None:
+            return
+        if (left := _LISTEN - connection.silent) <= 0:
             self.note(MarkName.LOST, why=why)
             self.tell(Woken(by_user=False))
+        elif looks > 1:
+            loop = asyncio.get_running_loop()
+            loop.call_later(left, self._probe, connection, why, looks - 1)
 
     def let_go(self) -> None:
         """Another process owns the stream now, perhaps since it has ended here."""

@@ -195,7 +195,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     def _frame(self) -> bool:
         try:
-            return self._paint()
+            with self._context():  # it is asked for by streams, which know of no app
+                return self._paint()
         except Exception as error:  # noqa: BLE001 - it ends the app, as it would in a widget
             self._handle_exception(error)
             return True
