@@ -10,13 +10,10 @@ from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -25,7 +22,8 @@ from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.transcript.column import Column
 from ssechat.tui.transcript.page import Page
 from ssechat.tui.transcript.reading import Allowance
-from ssechat.tui.transcript.slices import INDENT, Look, ThinkingMode
+from ssechat.tui.transcript.slices import Look, ThinkingMode
+from ssechat.tui.widgets.finding import Finding
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 SLICE = 0.003
@@ -43,10 +41,9 @@ WARM = 8
 """Pages whose layout is kept; others are laid out anew when they are shown again."""
 
 
-class Transcript(ScrollView, can_focus=False):
+class Transcript(Finding, can_focus=False):
     """Shows a `Page`. The app binds one by `show`, and calls `pull` to paint what is new."""
 
-    ALLOW_SELECT = True
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     DEFAULT_CSS = CSS
 
@@ -115,14 +112,17 @@ class Transcript(ScrollView, can_focus=False):
 
     def show(self, page: Page) -> None:
         """Bind another page. Where its reader was, and whether they followed, is on the page."""
-        self._page = page
+        if page is not self._page:
+            self._leave()
+            self._page = page
+            self._find_here()
         self._held_until = time.monotonic() + HOLD
         self._place(repaint=True)
 
     @property
     def pending(self) -> bool:
         """Whether another `pull` will find something though nothing more has come."""
-        return self._column.pending or self._held
+        return self._column.pending or self._held or self.finding
 
     def settle_scrollbar(self) -> None:
         """Let the scrollbar show where the page is. It costs as much as all other rows, so while
@@ -133,10 +133,13 @@ class Transcript(ScrollView, can_focus=False):
 
     def pull(self) -> bool:
         """Take over what has changed, and repaint those rows. False if there was nothing."""
-        if self._held or self._area != self._placed_at or self._column.stale(self._look()):
+        changed = self._held or self._area != self._placed_at or self._column.stale(self._look())
+        if changed:
+            self._place(SLICE)
+        if not self._held and self._find_on():
             self._place(SLICE)
             return True
-        return False
+        return changed
 
     def invalidate(self) -> None:
         """Draw everything anew: after a change of theme, or when the terminal may be wrong."""
@@ -177,6 +180,8 @@ class Transcript(ScrollView, can_focus=False):
             return  # Textual's clamping before a resize has reached us
         if self._held:
             return  # what is to be seen is another page
+        if round(new_value) == self._column.top:
+            return  # not far enough yet: dragging scrolls by parts of a line
         self._column.scroll(round(new_value), Allowance(FIRST))
         self._place()
 
@@ -185,7 +190,8 @@ class Transcript(ScrollView, can_focus=False):
         number = round(self.scroll_y) + y
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(number)):
-            return self._selected(line, number, *span).apply_offsets(0, number)
+            strip = self._with_selection(self._strip(line, number), len(line_text(line)), *span)
+            return strip.apply_offsets(0, number)
         return self._strip(line, number)
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -197,23 +203,6 @@ class Transcript(ScrollView, can_focus=False):
         if crop.column_span == (0, self.size.width):
             return strips
         return [strip.crop(*crop.column_span) for strip in strips]
-
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected lines without their indentation; the texts themselves if all is selected."""
-        column = self._column
-        if selection.start is None and selection.end is None:
-            return column.source(), "\n"
-        first = column.top if selection.start is None else selection.start.y
-        last = column.top + column.height - 1 if selection.end is None else selection.end.y
-        texts: list[str] = []
-        for number, line in enumerate(column.lines(first, last + 1), first):
-            start, end = selection.get_span(number) or (0, -1)
-            text = line_text(line)[start : None if end < 0 else end]
-            texts.append(text.removeprefix(INDENT[0].text).rstrip())
-        return "\n".join(texts), "\n"
-
-    def selection_updated(self, selection: Selection | None) -> None:
-        self.refresh()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -228,6 +217,7 @@ class Transcript(ScrollView, can_focus=False):
         if found and not self.text_selection:
             key, part, opened = found
             self.toggle_thinking(key, part, not opened)
+            event.prevent_default()  # two clicks open and close it, and select nothing
 
     @property
     def _column(self) -> Column:
@@ -265,7 +255,10 @@ class Transcript(ScrollView, can_focus=False):
             return
         if area != self._placed_at:
             self._forget_strips()
+        if area.width != self._placed_at.width:
+            self.deselect()  # lines are broken elsewhere
         column = self._column
+        self._hold()
         column.arrange(self._look(seconds), area.height)
         self._read_soon()
         repaint = repaint or self._held
@@ -275,14 +268,16 @@ class Transcript(ScrollView, can_focus=False):
 
     def _paint(self, column: Column, area: Size, repaint: bool) -> None:
         self._placing = True
-        old, self._rows = self._rows, column.rows()
+        old, self._rows = self._rows, self._marked(column.rows())
         size = Size(area.width, max(column.total, 1))  # first: it bounds how far one can scroll
         if size != self.virtual_size:
             self._resize_page(size)
         scrolled = round(self.scroll_y) != column.top
-        self.scroll_target_y = self.scroll_y = column.top
+        if scrolled:
+            self.scroll_target_y = self.scroll_y = column.top
         self._placing = False
         self._placed_at = area
+        self._hold_on()
         if repaint or scrolled:
             self.refresh()
         else:
@@ -353,22 +348,3 @@ class Transcript(ScrollView, can_focus=False):
         palette = self._palette
         strip = Strip([Segment(text, palette[names]) for text, names in line])
         return strip.adjust_cell_length(self._area.width, palette.base)
-
-    def _selected(self, line: Line, number: int, start: int, end: int) -> Strip:
-        """A line with a selection on the characters from `start` to `end` (-1: all that follow)."""
-        length = len(line_text(line))
-        strip = self._strip(line, number)
-        left, middle, right = strip.divide(
-            [
-                strip.index_to_cell_position(min(start, length)),
-                strip.index_to_cell_position(length if end < 0 else min(end, length)),
-                strip.cell_length,
-            ]
-        )
-        name = "screen--selection"  # its foreground may be transparent
-        style = Style(
-            color=self.screen.get_component_rich_style(name, partial=True).color,
-            bgcolor=self.screen.get_component_rich_style(name).bgcolor,
-        )
-        marked = Segment.apply_style(middle, post_style=style)
-        return Strip.join([left, Strip(marked, middle.cell_length), right])

@@ -17,6 +17,7 @@ ROLES = frozenset(
         *("fence.string", "fence.number", "fence.inserted", "fence.deleted"),
         *("thinking", "thinking.head", "tool", "tool.head", "tool.name"),
         *("user", "model", "muted", "warning", "error", "success", "seam", "caret"),
+        *("found", "found.here"),
     )
 )
 
@@ -54,6 +55,8 @@ Transcript {
     .transcript--error { color: $error; text-style: bold; }
     .transcript--success { color: $success; }
     .transcript--caret { color: $primary; }
+    .transcript--found { color: $warning; text-style: bold underline; }
+    .transcript--found-here { color: $warning; text-style: bold reverse; }
 
     .transcript--target, .transcript--quote, .transcript--rule, .transcript--marker,
     .transcript--table-rule, .transcript--fence-label, .transcript--fence-comment,

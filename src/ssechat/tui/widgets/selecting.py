@@ -1,0 +1,149 @@
+"""Selecting text in a view that numbers its lines anew whenever a guess of a height was wrong."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Offset
+from textual.screen import Screen
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from ssechat.tui.transcript.column import Column, Grip
+from ssechat.tui.transcript.copying import Spot, copied, message, paragraph, sources, word
+
+_FAR = 1 << 30  # beyond the end of any line
+
+
+class Selecting(ScrollView):
+    """Two clicks select a word, three a paragraph, four a message; dragging scrolls.
+
+    Textual knows a selection by numbers of lines. `_hold` before they may change and `_hold_on`
+    after that keep it on its text, or let it go where that is not there any more.
+    """
+
+    ALLOW_SELECT = True
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._grips: dict[Offset, Grip | None] = {}
+
+    @property
+    def _column(self) -> Column:
+        raise NotImplementedError
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text as it reads; the texts as they came where whole messages are
+        selected."""
+        if selection.start is None and selection.end is None:
+            return self._column.source(), "\n"
+        return copied(self._column, *self._ends(selection)), "\n"
+
+    @property
+    def selected_sources(self) -> str:
+        """The texts, as they came, of all messages in which something is selected."""
+        selection = self.text_selection
+        return "" if selection is None else sources(self._column, *self._ends(selection))
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """One that came from outside, or leaves, ends at the edge of the screen as it is now."""
+        if selection is not None and (selection.start is None) != (selection.end is None):
+            start, end = self._ends(selection)
+            self._select(start, end)
+        self.refresh()
+
+    def deselect(self) -> None:
+        """Let go of what is selected here, if anything is."""
+        if self.text_selection is not None or self._drag_start is not None:
+            self.screen.clear_selection()
+
+    def on_click(self, event: events.Click) -> None:
+        _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
+        if event.chain < 2 or offset is None:
+            return
+        event.prevent_default()  # Textual would select all there is
+        if event.chain == 2:
+            self._select(*word(self._column, Spot(offset.y, offset.x)))
+        elif event.chain == 3:
+            self._select(*paragraph(self._column, offset.y))
+        else:
+            self._select(*message(self._column, offset.y))
+
+    def _select(self, start: Spot, end: Spot) -> None:
+        if start < end:
+            chosen = Selection(Offset(start.character, start.line), Offset(end.character, end.line))
+            self.screen.selections = {**self.screen.selections, self: chosen}
+
+    def _ends(self, selection: Selection) -> tuple[Spot, Spot]:
+        column, (start, end) = self._column, selection
+        return (
+            Spot(column.top, 0) if start is None else Spot(start.y, start.x),
+            Spot(column.top + column.height - 1, _FAR) if end is None else Spot(end.y, end.x),
+        )
+
+    @property
+    def _drag_start(self) -> Offset | None:
+        """Where the mouse went down that is still down."""
+        state = self.screen._select_state if self.screen._selecting else None
+        return state.start.content_offset if state and state.start.content_widget is self else None
+
+    def _hold(self) -> None:
+        """Lines may get other numbers now."""
+        points = [*(self.text_selection or ()), self._drag_start]
+        self._grips = {
+            point: self._grips.get(point) or self._column.grip(point.y, point.x)
+            for point in points
+            if point is not None
+        }
+
+    def _hold_on(self) -> None:
+        """Lines may have other numbers now."""
+        if not self._grips:
+            return
+        moved: dict[Offset, Offset] = {}
+        for point, grip in self._grips.items():
+            line = None if grip is None else self._column.regrip(grip)
+            if line is None:
+                self._grips = {}
+                self.deselect()
+                return
+            moved[point] = Offset(point.x, line)
+        self._grips = {moved[point]: grip for point, grip in self._grips.items()}
+        self._move(moved)
+
+    def _move(self, moved: dict[Offset, Offset]) -> None:
+        """The ends of the selection are there now; the one that is dragged is under the mouse."""
+        start, end = self.text_selection or (None, None)
+        if start is not None and end is not None and (moved[start], moved[end]) != (start, end):
+            chosen = Selection(moved[start], moved[end])
+            self.screen.selections = {**self.screen.selections, self: chosen}
+        state, begun = self.screen._select_state, self._drag_start
+        if state is None or begun is None:
+            return
+        state = state._replace(start=state.start._replace(content_offset=moved[begun]))
+        widget, offset = self.screen.get_widget_and_offset_at(*state.screen_offset)
+        if state.end is None or state.end.content_widget is not self or widget is not self:
+            self.screen.set_reactive(Screen._select_state, state)
+        else:
+            here = state.end._replace(content_offset=offset)
+            self.screen._select_state = state.update_end(state.screen_offset, here)
+
+    def _with_selection(self, strip: Strip, length: int, start: int, end: int) -> Strip:
+        """The strip of a line of so many characters, those from `start` to `end` selected (-1: all
+        that follow)."""
+        left, middle, right = strip.divide(
+            [
+                strip.index_to_cell_position(min(start, length)),
+                strip.index_to_cell_position(length if end < 0 else min(end, length)),
+                strip.cell_length,
+            ]
+        )
+        name = "screen--selection"  # its foreground may be transparent
+        style = Style(
+            color=self.screen.get_component_rich_style(name, partial=True).color,
+            bgcolor=self.screen.get_component_rich_style(name).bgcolor,
+        )
+        marked = Segment.apply_style(middle, post_style=style)
+        return Strip.join([left, Strip(marked, middle.cell_length), right])
