@@ -117,14 +117,16 @@ def test_a_comment_that_is_longer_than_a_lexer_may_look_ahead_harms_only_itself(
 def test_a_lexer_that_a_text_makes_slow_is_not_used_again() -> None:
     code = (
         "from time import thread_time\n"
-        "from ssechat.tui.markdown.highlight import Highlighter\n"
-        "lexer = Highlighter('antlr-java'); began = thread_time()\n"
-        "for _ in range(200): spans = lexer.line('-' * 399)\n"
-        "print(thread_time() - began, spans[0].style)"
+        "from ssechat.tui.markdown.highlight import Highlighter, whole\n"
+        "lexer = Highlighter('java'); print(lexer.line('return')[0].style)\n"
+        "began = thread_time(); rows = len(list(whole('java', ['a ' * 199] * 200)))\n"
+        "print(rows, thread_time() - began, lexer.line('return')[0].style)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    spent, style = ran.stdout.split()
-    assert style == "fence"
+    before, rows, spent, after = ran.stdout.split()
+    assert before == "fence.keyword"
+    assert after == "fence"
+    assert int(rows) < 200
     assert float(spent) < 10 * PATIENCE
 
 

@@ -27,6 +27,18 @@ that it adds up to PATIENCE, is not used again: some take seconds for a text tha
 DEEPEST = 200
 """A lexer that nests deeper starts again."""
 
+_LANGUAGES = """
+ada apacheconf applescript arduino awk basemake bash batch bibtex c capnp clojure cmake
+coffeescript common-lisp console cpp crystal csharp css cuda cython d dart delphi diff docker
+doscon elixir elm emacs-lisp erlang fennel fish forth fortran fsharp gas gdscript gherkin glsl
+go graphql groovy haskell haxe hcl hlsl html http ini java javascript json json5 jsonnet jsx
+julia kotlin less liquid llvm lua make markdown matlab meson mysql nasm nginx nim nix numpy
+objective-c ocaml octave odin openscad perl php plpgsql postgresql powershell prolog properties
+protobuf ps1con psql puppet pycon pytb python qml r racket rconsole rst ruby rust sass scala
+scheme scss sed smalltalk solidity sparql sql sqlite3 swift systemd systemverilog tcl terraform
+tex thrift toml tsx typescript vb.net verilog vhdl vim vue wast xml yaml zig
+"""
+"""Of the hundreds that pygments knows, some can be held up for minutes by a line made for it."""
 _ROLES = {
     "Comment": "comment",
     "Keyword": "keyword",
@@ -166,12 +178,12 @@ def _run(lexer: Any, context: Any) -> Iterator[tuple[int, Any, str]]:
 
 @cache
 def _labels() -> frozenset[str]:
-    """What pygments itself knows. Asking it for anything else makes it search for plug-ins."""
+    """All names of those languages. Asking pygments for others makes it search for plug-ins."""
     from pygments.lexers import get_all_lexers  # type: ignore[import-untyped]
 
-    return frozenset(
-        alias for _, aliases, _, _ in get_all_lexers(plugins=False) for alias in aliases
-    )
+    languages = set(_LANGUAGES.split())
+    known = (set(aliases) for _, aliases, _, _ in get_all_lexers(plugins=False))
+    return frozenset().union(*(aliases for aliases in known if aliases & languages))
 
 
 @lru_cache(maxsize=64)
