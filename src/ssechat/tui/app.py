@@ -33,6 +33,7 @@ from ssechat.tui.verbs import VERBS
 from ssechat.tui.warm import warm_up
 from ssechat.tui.welcome import welcome
 from ssechat.tui.widgets.composer import Composer
+from ssechat.tui.widgets.find_bar import FindBar
 from ssechat.tui.widgets.in_order import settled
 from ssechat.tui.widgets.status_bar import StatusBar
 from ssechat.tui.widgets.tab_strip import TabStrip
@@ -67,6 +68,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.quit_asked = False
         self.parting = ""
         self.trouble = ""
+        self.find_bar: FindBar | None = None
         self._shown: Tab | None = None
         self._stale = True
         self._register_themes()
@@ -212,6 +214,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         transcript.pull()
         if self._stale:
             self._show_bars()
+        if self.find_bar is not None:
+            self.find_bar.show(transcript.found)
         flush(self.screen_stack[0], [transcript, *self._bars])
         if transcript.pending:
             self.cadence.wanted()
@@ -261,7 +265,12 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     async def take_key(self, event: events.Key) -> bool:
         """Run what the key is bound to; False if it is the focused widget's own."""
         leading = self.keys.leading
+        if self.find_bar is not None and not leading and await self.find_bar.take_key(event.key):
+            self.cadence.wanted()
+            return True
         action = self.keys.action(event)
+        if self.find_bar is not None and event.key == "escape":
+            action = "chat.stop"
         if leading or self.keys.leading:
             self._bars_changed()
         if action:
@@ -288,6 +297,10 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         except Problem as problem:
             self.desk.report(problem)
         self._bars_changed()
+
+    @on(FindBar.Sought)
+    def _sought(self) -> None:
+        self.cadence.wanted()
 
     @on(TabStrip.Picked)
     def _picked(self, message: TabStrip.Picked) -> None:

@@ -18,6 +18,7 @@ from ssechat.tui.screens.media import MediaPicker, What
 from ssechat.tui.screens.models import Models
 from ssechat.tui.screens.palette import Palette
 from ssechat.tui.transcript.slices import ThinkingMode
+from ssechat.tui.widgets.find_bar import FindBar
 
 if TYPE_CHECKING:
     from ssechat.tui.app import SsechatApp
@@ -55,17 +56,22 @@ async def newline(app: SsechatApp) -> None:
 
 
 async def stop(app: SsechatApp) -> None:
-    app.desk.stop()
+    if app.find_bar is not None:
+        await end_find(app)
+    else:
+        app.desk.stop()
 
 
 async def clear(app: SsechatApp) -> None:
-    """Copy a selection, else clear the draft, else stop, else say how to quit."""
+    """Copy a selection, else close the search, clear the draft, or stop, else say how to quit."""
     composer = app.composer
     selected = composer.selected_text or app.screen.get_selected_text()
     if selected:
         _copy(app, selected)
         composer.selection = Selection.cursor(composer.cursor_location)
         app.screen.clear_selection()
+    elif app.find_bar is not None and app.find_bar.typing:
+        await end_find(app)
     elif composer.text:
         composer.keep(composer.text)
         composer.set_text("")
@@ -115,11 +121,12 @@ async def edit_draft(app: SsechatApp) -> None:
 
 
 async def copy(app: SsechatApp) -> None:
+    """The source of the messages in which something is selected, else of the last answer."""
     leaf = app.desk.tab.leaf
     live = app.desk.tab.live
-    text = live.fold.reply.answer if live else leaf.text if leaf else ""
-    if text:
-        _copy(app, text)
+    text = app.transcript.selected_sources
+    if text or (text := live.fold.reply.answer if live else leaf.text if leaf else ""):
+        _copy(app, clean(text))
     else:
         app.say("there is no answer to copy yet", "warning")
 
@@ -155,6 +162,7 @@ async def _take_out(app: SsechatApp, what: What, thing: saving.Thing, title: str
 
 
 async def new_tab(app: SsechatApp) -> None:
+    await end_find(app)
     app.desk.new()
     app.show_tab()
 
@@ -199,6 +207,22 @@ async def thinking(app: SsechatApp) -> None:
     mode = modes[(modes.index(app.transcript.thinking_mode) + 1) % len(modes)]
     app.transcript.thinking_mode = mode
     app.say(f"thinking: {mode}")
+
+
+async def find(app: SsechatApp) -> None:
+    """Find text in the conversation, in a bar above the composer."""
+    if app.find_bar is None:
+        app.find_bar = FindBar(app.transcript)
+        await app.screen_stack[0].mount(app.find_bar, before=app.composer)
+    app.find_bar.begin()
+
+
+async def end_find(app: SsechatApp) -> None:
+    bar, app.find_bar = app.find_bar, None
+    if bar is not None:
+        app.transcript.end_find()
+        app.screen_stack[0].set_focus(app.composer)
+        await bar.remove()
 
 
 async def page_up(app: SsechatApp) -> None:
@@ -274,6 +298,7 @@ VERBS: dict[str, Verb] = {
     "app.history": history,
     "app.model": model,
     "view.thinking": thinking,
+    "view.find": find,
     "view.page_up": page_up,
     "view.page_down": page_down,
     "view.end": to_end,
