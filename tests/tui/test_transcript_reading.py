@@ -14,12 +14,14 @@ from ssechat.core.reply import Reply
 from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.paint.display import PaintedApp
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, UserItem
+from ssechat.tui.transcript import shelf as shelf_module
 from ssechat.tui.transcript.column import Column
 from ssechat.tui.transcript.reading import STEP, Allowance
+from ssechat.tui.transcript.shelf import Shelf
 from ssechat.tui.transcript.slices import Look
 from ssechat.tui.widgets import transcript
 from ssechat.tui.widgets.transcript import Transcript
-from support.pages import HOSTILE, WALL, answered, reply
+from support.pages import HOSTILE, WALL, answered, long_page, reply
 from support.screen import rows, until
 
 
@@ -197,6 +199,25 @@ async def test_going_back_to_a_page_that_was_read_shows_it_at_once() -> None:
             assert not app.transcript.pending
             await pilot.pause()
             assert "The end." in rows(app)[8]
+
+
+def test_of_pages_that_were_shown_the_last_are_kept_as_far_as_they_were_on_the_screen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shelf_module, "MOST", 50_000)
+    pages = [long_page(40, 2500) for _ in range(40)]
+    shelf = Shelf()
+    for page in pages:
+        shelf.show(page)
+        column = shelf.column(page)
+        column.arrange(Look(60), 40)
+        column.scroll(0)
+        column.arrange(Look(60), 40)
+    kept = [page for page in pages if shelf.column(page).fed]
+    assert kept == pages[-len(kept) :]
+    fed = [shelf.column(page).fed for page in kept]
+    assert 40_000 < sum(fed[:-1]) <= 50_000
+    assert max(fed[:-1]) <= 4 * 2600
 
 
 def test_reading_begins_anew_where_an_ended_part_goes_on() -> None:

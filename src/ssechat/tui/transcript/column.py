@@ -71,7 +71,7 @@ class Column:
     @property
     def fed(self) -> int:
         """Characters that have been read for what is kept."""
-        return sum(view.fed for view in self._views)
+        return sum(view.fed for view in self._built)
 
     @property
     def at_end(self) -> bool:
@@ -110,7 +110,7 @@ class Column:
             self._from_end()
         else:
             self._from_anchor(anchor)
-        self._forget()
+        self.forget(KEEP)
         self._read_on = False
         self._seen = self._state(look)
 
@@ -325,11 +325,11 @@ class Column:
     def _count(self) -> None:
         self._tops = [0, *accumulate(view.height for view in self._views)]
 
-    def _forget(self) -> None:
-        """Let go of what is far away, if it has become much."""
+    def forget(self, most: int = 0) -> None:
+        """Let go of what is far from the screen, if it is more than so many characters."""
         near = {self._sought, *(self._views[index] for index in self._near)}
         far = [view for view in self._built if view not in near]
-        if sum(view.fed for view in far) > KEEP:
+        if sum(view.fed for view in far) > most:
             for view in far:
                 view.drop()
                 del self._built[view]

@@ -22,6 +22,7 @@ from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.transcript.column import Column
 from ssechat.tui.transcript.page import Page
 from ssechat.tui.transcript.reading import Allowance
+from ssechat.tui.transcript.shelf import Shelf
 from ssechat.tui.transcript.slices import Look, ThinkingMode
 from ssechat.tui.widgets.finding import Finding
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
@@ -37,8 +38,6 @@ HOLD = 0.25
 rather than rush past."""
 STRIPS = 200
 """Drawn rows that are kept: a few screens. Each is some fifty objects for the garbage collector."""
-WARM = 8
-"""Pages whose layout is kept; others are laid out anew when they are shown again."""
 
 
 class Transcript(Finding, can_focus=False):
@@ -78,7 +77,7 @@ class Transcript(Finding, can_focus=False):
         self._thinking = thinking
         self._now = now
         self._tokens = tokens
-        self._columns: LRUCache[Page, Column] = LRUCache(WARM)
+        self._shelf = Shelf()
         self._page = page or Page()
         self._told = True
         self._placing = False
@@ -221,10 +220,7 @@ class Transcript(Finding, can_focus=False):
 
     @property
     def _column(self) -> Column:
-        column = self._columns.get(self._page)
-        if column is None:
-            column = self._columns[self._page] = Column(self._page)
-        return column
+        return self._shelf.column(self._page)
 
     @property
     def _area(self) -> Size:
