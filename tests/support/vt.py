@@ -73,7 +73,8 @@ class Terminal:
         """What a program that has ended left on, or off, in the terminal."""
         wrong = [name for mode, name in LEFT_OFF.items() if self.modes.get(mode)]
         wrong += [f"no {name}" for mode, name in LEFT_ON.items() if not self.modes[mode]]
-        wrong += ["scroll region"] * any(screen.margins for screen in self._screens)
+        whole = (None, (0, self.screen.lines - 1))
+        wrong += ["scroll region"] * any(screen.margins not in whole for screen in self._screens)
         return wrong + ["kitty keyboard"] * (self.kitty_depth > 0)
 
     def take_replies(self) -> bytes:

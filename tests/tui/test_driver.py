@@ -218,6 +218,7 @@ def test_an_answer_that_is_under_way_at_the_end_is_not_left_to_the_shell(tmp_pat
         program.wait_for("inputs=0")
         program.send(b"q")
         program.wait_for(b"\x1b[?2004l")  # it has begun to restore the terminal
+        time.sleep(0.4)  # the answer has a long way
         program.send(b"\x1b[3;")
         program.send(b"3R")
         program.wait_for("left to the shell: b''")

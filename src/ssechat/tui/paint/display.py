@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 
 WHOLE = "SSECHAT_FULL_FRAMES"
 """The environment variable that, if set, has every frame sent whole, as Textual composed it."""
-CLEAR = "\x1b[r\x1b[0m\x1b[2J"
+CLEAR = "\x1b[r\x1b[?7l\x1b[?25l\x1b[0m\x1b[2J"
+"""What frames count on, said again, and an empty screen."""
 
 
 class PaintedApp(App[Result]):
