@@ -48,6 +48,7 @@ ACTIONS = (
     Action("chat.edit", "Open in $EDITOR", ("ctrl+g", "ctrl+x e"), "Message", "write it there"),
     Action("chat.copy", "Copy answer", ("ctrl+x y",), "Message", "selected or last, as Markdown"),
     Action("chat.media", "Images and audio", ("ctrl+x o",), "Message", "open or save them"),
+    Action("chat.links", "Links", ("ctrl+x k",), "Message", "open or copy one on the screen"),
     Action("tab.new", "New tab", ("ctrl+n", "ctrl+x n"), "Tabs", "a new conversation"),
     Action("tab.close", "Close tab", ("ctrl+x w",), "Tabs", "its stream goes on"),
     Action("tab.next", "Next tab", ("ctrl+pagedown", "ctrl+x right"), "Tabs"),

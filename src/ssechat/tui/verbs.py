@@ -12,8 +12,10 @@ from ssechat.settings import Profile
 from ssechat.tui import saving
 from ssechat.tui.editor import edit
 from ssechat.tui.export import export_unsaved
+from ssechat.tui.links import Link, links, open_link, unseen
 from ssechat.tui.screens.help import Help
 from ssechat.tui.screens.history import History
+from ssechat.tui.screens.links import LinkPicker, Use
 from ssechat.tui.screens.media import MediaPicker, What
 from ssechat.tui.screens.models import Models
 from ssechat.tui.screens.palette import Palette
@@ -161,6 +163,29 @@ async def _take_out(app: SsechatApp, what: What, thing: saving.Thing, title: str
     app.say(f"{unseen}saved as {path}")
 
 
+async def show_links(app: SsechatApp) -> None:
+    """Open or copy a link of a message that is on the screen."""
+    why_not = unseen()
+
+    def chosen(choice: tuple[Use, Link] | None) -> None:
+        if choice is not None:
+            app.start(_use_link(app, *choice, why_not))
+
+    if found := await links(app.transcript.items_shown):
+        await app.push_screen(LinkPicker(found, why_not), chosen)
+    else:
+        app.say("there is no link on the screen", "warning")
+
+
+async def _use_link(app: SsechatApp, use: Use, link: Link, why_not: str) -> None:
+    if use is Use.OPEN:
+        await open_link(link)
+        app.say(f"opened in another window: {link.host}")
+        return
+    app.copy_to_clipboard(link.target)
+    app.say(f"copied {link.target}" + (f" ({why_not})" if link.opens and why_not else ""))
+
+
 async def new_tab(app: SsechatApp) -> None:
     await end_find(app)
     app.desk.new()
@@ -291,6 +316,7 @@ VERBS: dict[str, Verb] = {
     "chat.edit": edit_draft,
     "chat.copy": copy,
     "chat.media": media,
+    "chat.links": show_links,
     "tab.new": new_tab,
     "tab.close": close_tab,
     "tab.next": next_tab,

@@ -78,6 +78,10 @@ class Picker(Overlay[Value | None], Generic[Value]):
         """What matches `query`, a text without blanks around it. May raise Problem."""
         raise NotImplementedError
 
+    def line(self, choice: Choice[Value], width: int) -> Content:
+        """How a choice looks in a list of so many cells."""
+        return _line(choice, width)
+
     async def renew(self) -> None:
         """Look again for what matches, and show it; the highlight stays where the user put it."""
         async with self._finding:
@@ -129,7 +133,7 @@ class Picker(Overlay[Value | None], Generic[Value]):
         listing = self.query_one(OptionList)
         room = (self.query_one(Vertical).content_size.width or _WIDTH) - _SCROLLBAR
         listing.clear_options()
-        listing.add_options([Option(_line(choice, room)) for choice in self._choices])
+        listing.add_options([Option(self.line(choice, room)) for choice in self._choices])
         if self._choices:
             listing.highlighted = highlighted
         else:

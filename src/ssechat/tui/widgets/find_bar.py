@@ -65,7 +65,10 @@ class FindBar(Horizontal):
         height: 1;
         background: $panel;
         Static { width: auto; background: $panel; color: $text-muted; }
-        Input, Input:focus { border: none; background: $panel; padding: 0; height: 1; width: 1fr; }
+        Input, Input:focus {
+            border: none; background: $panel; background-tint: transparent 0%;
+            padding: 0; height: 1; width: 1fr;
+        }
         #found { width: 19; background: $panel; }
     }
     """

@@ -20,7 +20,7 @@ from textual.widget import Widget
 from ssechat.tui.markdown import Line
 from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.transcript.column import Column
-from ssechat.tui.transcript.page import Page
+from ssechat.tui.transcript.page import Item, Page
 from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.shelf import Shelf
 from ssechat.tui.transcript.slices import Look, ThinkingMode
@@ -93,6 +93,12 @@ class Transcript(Finding, can_focus=False):
     @property
     def page(self) -> Page:
         return self._page
+
+    @property
+    def items_shown(self) -> list[Item]:
+        """The items that have a line on the screen."""
+        column = self._column
+        return [shown.item for shown in column.shown(column.top, column.top + column.height)]
 
     @property
     def following(self) -> bool:
