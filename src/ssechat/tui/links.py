@@ -30,7 +30,7 @@ _WIDE = 20_000  # cells; no target is broken over two lines then
 _SLICE = 0.004  # s of reading in a row
 _GLANCE = 3.0  # s in which it may turn out that there is no browser
 
-_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"`│]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"`│␀-␡\ufffd]+", re.IGNORECASE)
 _TRAILING = re.compile(r"[*.,:;!?'’”»)\]}、。，）」]+\Z")
 _WEB = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(r"[a-z0-9._-]+")  # some letters become others when a name is looked up: "a/c"
