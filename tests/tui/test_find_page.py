@@ -153,6 +153,18 @@ def test_a_match_that_was_wrapped_is_marked_in_both_lines() -> None:
     assert reader.marked(HERE) == ["first", "borrow"]
 
 
+def test_what_is_typed_on_is_looked_for_from_where_the_last_query_led() -> None:
+    reader = Reader(numbered(50))
+    reader.column.scroll(0)
+    reader.arrange()
+    reader.find("needle 001")
+    assert reader.here == "needle 0010"
+    for query, total, here in (("needle 0", 50, "0010"), ("needle 003", 10, "0030"), ("x", 0, "")):
+        reader.finder = reader.finder.instead(query)
+        assert reader.work().tally.total == total
+        assert not here or reader.here == f"needle {here}"
+
+
 def test_headers_notes_and_hidden_thinking_are_not_searched() -> None:
     page = Page([answered("r", "answer", "I think"), NoteItem("n", "model think answer")])
     assert Reader(page).find("think").tally == Tally(None, 0, counted=True)

@@ -87,20 +87,31 @@ class Finder:
     """Looks for one query in the page of a column. `work` is to be called while it is `busy`, and
     when the page has changed."""
 
-    def __init__(self, column: Column, query: str, origin: Anchor | None = None) -> None:
+    def __init__(
+        self,
+        column: Column,
+        query: str,
+        origin: Anchor | None = None,
+        passages: Passages | None = None,
+    ) -> None:
         """`origin`: where the reader was when they began to type. They are taken to the first match
         from there on, else to the last one before it. None: they stay where they are."""
         self.query = query
         self.needle = Needle(query)
         self._column = column
-        self._passages = Passages(column, self.needle)
+        self._passages = passages or Passages(column, self.needle)
         self._origin = origin
         self._spot: _Spot | None = None
         self._want: _Want | None = None
         self._sweep: _Sweep | None = None
         if self.needle:
+            self._passages.look_for(self.needle)
             self._passages.update()
             self._start(1, origin)
+
+    def instead(self, query: str) -> Finder:
+        """Look for something else, from where the reader has gone to; this one is over."""
+        return Finder(self._column, query, self.anchor, self._passages)
 
     @property
     def busy(self) -> bool:

@@ -28,6 +28,10 @@ class Passage:
         self.group = group
         self.pieces = pieces
         self._markdown = markdown
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing of it has been searched."""
         self._found = 0
         self._shown: tuple[int, int] | None = None
         self._taken = 0  # pieces
@@ -121,6 +125,13 @@ class Passages:
         places = [(items.get(one.key, 0), one.group) for one in self.all]
         number = bisect_left(places, here)
         return number, places[number : number + 1] == [here]
+
+    def look_for(self, needle: Needle) -> None:
+        """Begin anew: another needle is sought in the same texts."""
+        self._needle = needle
+        for passage in self.all:
+            passage.begin()
+        self._queue = deque(self.all)
 
     def begin(self, number: int) -> None:
         """Search from this passage to the last one, and then back from it to the first one."""

@@ -28,8 +28,9 @@ class Finding(Selecting):
         """Mark what matches, and go to the nearest match; `pull` goes on while `finding`."""
         finder = self._finder
         if finder is None or finder.query != query:
-            origin = self._column.anchor if finder is None else finder.anchor
-            self._finder = Finder(self._column, query, origin)
+            column = self._column
+            new = Finder(column, query, column.anchor) if finder is None else finder.instead(query)
+            self._finder = new
             self._find_on()
             self._place()
 
