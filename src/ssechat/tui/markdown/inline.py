@@ -23,11 +23,14 @@ _UNSPACED = re.compile(  # between Han and kana there are no spaces, nor beside 
 _BREAKS = str.maketrans("\t\n", "  ")
 _STYLES = {"strong_open": "strong", "em_open": "em", "s_open": "strike", "link_open": "link"}
 _LITERAL = {"code_inline": "code", "math": "code", "footnote": "link", "address": "link"}
-_MARK = re.compile(
-    rf"{syntax.MATH}|://\S+|\\.|(?<!\S)[*_~$]+(?!\S)|(?<=[^\W_])_+(?=[^\W_])"  # these open nothing
-    r"|(?P<code>`+)|(?P<pair>\*\*|\*|~~|__|_)|(?P<open>\[)|(?P<close>\])|(?P<space>[ \n]+)",
-    re.DOTALL,
+_MARKS = (
+    rf"(?=[$\\:*_~`\[\]])(?:{syntax.MATH}|://\S+|\\.|(?<!\S)[*_~$]+(?!\S)"
+    r"|(?<=[^\W_])_+(?=[^\W_])"  # so far what opens nothing
+    r"|(?P<code>`+)|(?P<pair>\*\*|\*|~~|__|_)|(?P<open>\[)|(?P<close>\]))"
 )
+_MARK = re.compile(_MARKS, re.DOTALL)
+_MARK_OR_SPACE = re.compile(rf"(?P<space>[ \n]+)|{_MARKS}", re.DOTALL)
+_PAIRED = re.compile(r"[*_~`]")
 _LAST_MARKS = re.compile(r"(?<!\\)[*_~`]+\Z")
 
 
@@ -49,7 +52,7 @@ def parse_open(text: str, env: Environment) -> list[Span]:
     Else their marks would be seen until they close, and the line would jump then.
     """
     text = _LAST_MARKS.sub("", text)
-    marks = _open_marks(text)
+    marks = _open_marks(text) if _PAIRED.search(text) else ""
     if not marks:
         return parse_inline(text, env)
     spans = parse_inline(f"{text.rstrip()}{marks}", env)
@@ -82,7 +85,7 @@ def neutral(text: str) -> int:
     """Where to cut `text` so that no emphasis, code or link is torn: after a space, if any is."""
     half, last_space, last_neutral = len(text) // 2, 0, 0
     code, brackets, pairs = "", 0, set[str]()
-    for mark in _MARK.finditer(text):
+    for mark in _MARK_OR_SPACE.finditer(text):
         kind = mark.lastgroup
         if kind == "code":
             code = "" if code == mark[0] else code or mark[0]
