@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 from textual.app import ComposeResult
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -14,6 +15,7 @@ from ssechat.core.reply import Reply
 from ssechat.tui.paint.display import PaintedApp
 from ssechat.tui.transcript import Page, ReplyItem, UserItem
 from ssechat.tui.widgets.transcript import Transcript
+from support.screen import rows
 
 MARKDOWN = """\
 # Title
@@ -43,11 +45,16 @@ class App(PaintedApp[None]):
 
 
 def cells(strips: list[Strip]) -> list[list[Segment]]:
-    """Letter by letter, so that it does not matter how segments are cut."""
+    """Letter by letter, so that it does not matter how segments are cut, and without what only the
+    mouse needs."""
     return [
-        [Segment(letter, segment.style) for segment in strip for letter in segment.text]
+        [Segment(letter, seen(segment.style)) for segment in strip for letter in segment.text]
         for strip in strips
     ]
+
+
+def seen(style: Style | None) -> Style:
+    return Style.null() if style is None else style.clear_meta_and_links()
 
 
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "ansi-dark"])
@@ -63,6 +70,17 @@ async def test_rows_are_those_that_textual_would_draw(theme: str, crop: Region) 
         ours = transcript.render_lines(crop)
         assert cells(ours) == cells(Widget.render_lines(transcript, crop))
         assert any(letter.text.isalpha() for row in cells(ours) for letter in row)
+
+
+async def test_a_letter_under_the_mouse_is_known_by_its_line_and_place() -> None:
+    app = App()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.pause()
+        top = round(app.query_one(Transcript).scroll_y)
+        assert top > 0
+        row = next(y for y, line in enumerate(rows(app)) if "A b c d" in line)
+        widget, offset = app.screen.get_widget_and_offset_at(7, row)
+        assert (widget, offset) == (app.query_one(Transcript), Offset(7, top + row))
 
 
 async def test_a_row_that_stays_is_the_same_object_when_the_page_grows() -> None:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -86,9 +87,8 @@ class Transcript(Finding, can_focus=False):
         self._held = False
         self._reading: asyncio.TimerHandle | None = None
         self._rows: list[Line] = []
-        self._strips: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS // 4)
-        self._whole: LRUCache[tuple[Line, int], Strip] = LRUCache(STRIPS)
-        self._palette: Palette | None = None
+        self._strips: LRUCache[Line, Strip] = LRUCache(STRIPS)
+        self._palettes: tuple[Palette, Palette] | None = None
 
     @property
     def page(self) -> Page:
@@ -148,8 +148,8 @@ class Transcript(Finding, can_focus=False):
 
     def invalidate(self) -> None:
         """Draw everything anew: after a change of theme, or when the terminal may be wrong."""
-        self._palette = None
-        self._forget_strips()
+        self._palettes = None
+        self._strips.clear()
         self._place(repaint=True)
 
     def toggle_thinking(self, key: str, part: int, opened: bool) -> None:
@@ -193,11 +193,11 @@ class Transcript(Finding, can_focus=False):
     def render_line(self, y: int) -> Strip:
         line = self._rows[y] if y < len(self._rows) else ()
         number = round(self.scroll_y) + y
+        strip = self._draw(line, self._area.width, finished=False)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(number)):
-            strip = self._with_selection(self._strip(line, number), len(line_text(line)), *span)
-            return strip.apply_offsets(0, number)
-        return self._strip(line, number)
+            strip = self._with_selection(strip, len(line_text(line)), *span)
+        return strip.apply_offsets(0, number)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows as they go to the terminal, each made once and then handed out again and again:
@@ -211,8 +211,8 @@ class Transcript(Finding, can_focus=False):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._palette = None
-        self._forget_strips()
+        self._palettes = None
+        self._strips.clear()
 
     def on_resize(self) -> None:
         self._place(repaint=True)
@@ -256,7 +256,7 @@ class Transcript(Finding, can_focus=False):
         if not area:
             return
         if area != self._placed_at:
-            self._forget_strips()
+            self._strips.clear()
         if area.width != self._placed_at.width:
             self.deselect()  # lines are broken elsewhere
         column = self._column
@@ -318,35 +318,34 @@ class Transcript(Finding, can_focus=False):
             self._told = self._page.following
             self.post_message(self.FollowingChanged(self, self._told))
 
-    def _forget_strips(self) -> None:
-        self._strips.clear()
-        self._whole.clear()
-
-    def _strip(self, line: Line, number: int) -> Strip:
-        """The line drawn, knowing its number: text is selected by that."""
-        strip = self._strips.get((line, number))
-        if strip is None:
-            strip = self._draw(line).apply_offsets(0, number)
-            self._strips[line, number] = strip
-        return strip
-
     def _finished(self, y: int) -> Strip:
         """A row at the full width, with what the app's filters make of it."""
         line = self._rows[y] if y < len(self._rows) else ()
-        key = line, round(self.scroll_y) + y
-        strip = self._whole.get(key)
+        strip = self._strips.get(line)
         if strip is None:
-            below, background = self.background_colors
-            ground, _ = self._styles_cache.get_inner_outer(below, background)
-            strip = self._strip(*key).adjust_cell_length(self.size.width, ground.rich_style)
-            for line_filter in self.get_line_filters():
-                strip = strip.apply_filter(line_filter, background)
-            self._whole[key] = strip
+            strip = self._strips[line] = self._draw(line, self.size.width, finished=True)
         return strip
 
-    def _draw(self, line: Line) -> Strip:
-        if self._palette is None:
-            self._palette = Palette(self, self.get_component_rich_style)
-        palette = self._palette
-        strip = Strip([Segment(text, palette[names]) for text, names in line])
-        return strip.adjust_cell_length(self._area.width, palette.base)
+    def _draw(self, line: Line, width: int, *, finished: bool) -> Strip:
+        """A line, blanks behind it, and behind these the ground on which a scrollbar stands."""
+        plain, filtered = self._palettes or self._mix_palettes()
+        palette = filtered if finished else plain
+        segments = [Segment(text, palette[names]) for text, names in line]
+        used = Segment.get_line_length(segments)
+        for edge, style in ((self._area.width, palette[""]), (width, palette.ground)):
+            if used < edge:
+                segments.append(Segment(" " * (edge - used), style))
+                used = edge
+        return Strip(segments, used).adjust_cell_length(width)
+
+    def _mix_palettes(self) -> tuple[Palette, Palette]:
+        part = self.get_component_rich_style
+        self._palettes = Palette(self, part), Palette(self, part, self._filtered)
+        return self._palettes
+
+    def _filtered(self, style: Style) -> Style:
+        """What the app's filters make of a style, whatever the text."""
+        segments = [Segment(" ", style)]
+        for line_filter in self.get_line_filters():
+            segments = line_filter.apply(segments, self.background_colors[1])
+        return segments[0].style or style

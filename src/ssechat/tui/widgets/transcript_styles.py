@@ -77,21 +77,29 @@ COMPONENTS = {component(role) for role in ROLES}
 
 
 class Palette:
-    """Rich styles by the names that spans carry; valid until the theme changes."""
+    """Rich styles by the names that spans carry; valid until the theme changes. `finish` is applied
+    to each of them."""
 
-    def __init__(self, widget: DOMNode, part: Callable[[str], Style]) -> None:
-        self.base = widget.rich_style
+    def __init__(
+        self,
+        widget: DOMNode,
+        part: Callable[[str], Style],
+        finish: Callable[[Style], Style] = lambda style: style,
+    ) -> None:
         self._widget = widget
         self._part = part
-        self._styles: dict[str, Style] = {"": self.base}
+        self._finish = finish
+        self._styles: dict[str, Style] = {"": finish(widget.rich_style)}
+        self.ground = finish(Style(bgcolor=widget.background_colors[1].rich_color))
+        """What shows where nothing is drawn."""
 
     def __getitem__(self, names: str) -> Style:
         style = self._styles.get(names)
         if style is None:
-            style = self.base
+            style = self._widget.rich_style
             for role in names.split(" "):
                 style += self._role(role)
-            self._styles[names] = style
+            style = self._styles[names] = self._finish(style)
         return style
 
     def _role(self, role: str) -> Style:
