@@ -56,6 +56,12 @@ def test_clicks_and_drags_select_what_ctrl_c_copies(tmp_path: Path) -> None:
         program.send(LEADER + b"y")
         source = base64.b64encode(expected(PROMPT).encode())
         program.wait_for(b"\x1b]52;c;" + source)
+        program.send(b"\x1b[1;5H")  # ctrl+home
+        program.wait_for("   explain SSE")
+        x, y = at(program, "   explain SSE")  # not in the tab's title
+        press(program, (x + 4, y), times=2)
+        program.send(LEADER + b"y")
+        program.wait_for(b"\x1b]52;c;" + base64.b64encode(PROMPT.encode()))
         leave(program)
 
 

@@ -25,6 +25,7 @@ from support.app import (
     shows,
 )
 from support.journal import question
+from support.pty import PtyProgram
 from support.screen import segments
 
 
@@ -199,3 +200,27 @@ def test_keys_in_one_burst_find_and_escape_gives_them_back(tmp_path: Path) -> No
         program.send(LEADER + b"f" + b"nowhere-at-all")
         shows(program, "find nowhere-at-all nothing found")
         leave(program)
+
+
+def test_the_count_follows_a_stream_and_the_match_holds_still(tmp_path: Path) -> None:
+    with demo(tmp_path) as program:
+        program.wait_for(READY)
+        ask(program, "explain SSE #rate=100")
+        program.wait_for("does not end yet")
+        program.send(b"\x06does not end")
+        shows(program, "find does not end 1 of 1")
+        held = screen(program).splitlines()[1:24]
+        program.send(b"\x15the")  # ctrl+u
+        program.wait_for(lambda: total(program) > 0)
+        first = total(program)
+        program.wait_for(lambda: total(program) > first + 5)
+        program.send(b"\x15does not end")
+        shows(program, "find does not end 1 of 1")
+        assert "does not end" in "".join(held)
+        assert "does not end" in screen(program)
+        leave(program)
+
+
+def total(program: PtyProgram) -> int:
+    found = re.search(r"^ find the +\d+ of (\d+)", screen(program), re.MULTILINE)
+    return int(found[1]) if found else 0
