@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.geometry import Offset, Region
+from textual.scrollbar import ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -14,6 +18,7 @@ from ssechat.core.deltas import Text, Thinking
 from ssechat.core.reply import Reply
 from ssechat.tui.paint.display import PaintedApp
 from ssechat.tui.transcript import Page, ReplyItem, UserItem
+from ssechat.tui.widgets.rail import Rail
 from ssechat.tui.widgets.transcript import Transcript
 from support.screen import rows
 
@@ -81,6 +86,38 @@ async def test_a_letter_under_the_mouse_is_known_by_its_line_and_place() -> None
         row = next(y for y, line in enumerate(rows(app)) if "A b c d" in line)
         widget, offset = app.screen.get_widget_and_offset_at(7, row)
         assert (widget, offset) == (app.query_one(Transcript), Offset(7, top + row))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 2000), st.floats(0, 1), st.integers(1, 3))
+def test_the_scrollbar_looks_like_textuals(
+    height: int, lines: int, place: float, thickness: int
+) -> None:
+    options = {
+        "virtual_size": lines,
+        "window_size": height if height < lines else 0,
+        "position": int(place * max(0, lines - height) * 8) / 8,
+        "thickness": thickness,
+        "style": Style.parse("#ff0000 on #00ff00"),
+    }
+    size = Console().options.update(width=thickness, height=height)
+    theirs = Console().render_lines(ScrollBarRender(**options), size, pad=False)  # type: ignore[arg-type]
+    ours = Rail(**options).render_strips(thickness, height, None, None)  # type: ignore[arg-type]
+    assert [[*strip] for strip in ours] == theirs
+
+
+async def test_the_scrollbar_of_a_transcript_is_ours() -> None:
+    app = App()
+    async with app.run_test(size=(60, 20)) as pilot:
+        await pilot.pause()
+        bar = app.query_one(Transcript).vertical_scrollbar
+        assert isinstance(bar.render(), Rail)
+        drawn = [bar.render_line(y).text for y in range(20)]
+        assert {len(text) for text in drawn} == {bar.size.width}
+        bar.renderer = ScrollBarRender  # type: ignore[misc]
+        bar.refresh()
+        bar._render_content()
+        assert drawn == [bar.render_line(y).text for y in range(20)]
 
 
 async def test_a_row_that_stays_is_the_same_object_when_the_page_grows() -> None:

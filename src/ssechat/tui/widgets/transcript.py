@@ -26,6 +26,7 @@ from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.shelf import Shelf
 from ssechat.tui.transcript.slices import Look, ThinkingMode
 from ssechat.tui.widgets.finding import Finding
+from ssechat.tui.widgets.rail import Rail
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 SLICE = 0.003
@@ -89,6 +90,9 @@ class Transcript(Finding, can_focus=False):
         self._rows: list[Line] = []
         self._strips: LRUCache[Line, Strip] = LRUCache(STRIPS)
         self._palettes: tuple[Palette, Palette] | None = None
+
+    def on_mount(self) -> None:
+        self.vertical_scrollbar.renderer = Rail  # type: ignore[misc]
 
     @property
     def page(self) -> Page:
