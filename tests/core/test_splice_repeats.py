@@ -105,6 +105,21 @@ def test_what_only_begins_like_the_answer_goes_on_with_it(again: int) -> None:
     assert new(held, renamed(rest, "y")) == list(rest)
 
 
+def test_an_answer_may_end_as_it_began() -> None:
+    history = History()
+    for frame in renamed("abcdefghij", "x"):
+        history.add(frame)
+    splice = Splice(history, history.last_id)
+    assert splice.sift(renamed("ab", "y")).new == []
+    assert [frame.data for frame in splice.close()] == ["a", "b"]
+    assert splice.caught_up
+    assert splice.close() == []
+
+
+def test_an_answer_of_repeated_words_goes_on_at_once() -> None:
+    assert new(renamed("aaaaaaaaaa", "x"), renamed("aaaa", "y")) == list("aaaa")
+
+
 def test_a_short_answer_may_repeat_itself() -> None:
     assert new(renamed("ababa", "x"), renamed("ababab", "y")) == list("ababab")
 

@@ -62,6 +62,10 @@ class History:
             return False
         return self._events[place] == digest_of(frame)
 
+    def unique(self, place: int) -> bool:
+        """Whether no other event says the same as the one at `place`."""
+        return self._events.count(self._events[place]) == 1
+
     def after(self, cursor: str) -> int:
         """The number of events up to the last that carried `cursor`; 0 without a cursor."""
         return self._after.get(cursor, 0) if cursor else 0

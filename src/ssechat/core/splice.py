@@ -124,7 +124,8 @@ class Splice:
         self._stand(history.after(cursor))
         if self._length:
             self._places.add(0)
-        self._echo = 0 if ordering is Ordering.OPAQUE and not history.named else self._length
+        sure = self._length >= DEAF and ordering is Ordering.OPAQUE and not history.named
+        self._echo = 0 if sure else -1
         self._held: list[Frame] = []
         self._nameless = history.nameless(cursor)
         self.settled = ordering is Ordering.OPAQUE and self._length == 0
@@ -159,6 +160,14 @@ class Splice:
             else:
                 return Sifted(new, found, frames[number:])
         return Sifted(new)
+
+    def close(self) -> list[Frame]:
+        """The body has ended: what only began like the answer goes on with it."""
+        if self._echo <= 0:
+            return []
+        held, self._held = self._held, []
+        self.settled = True
+        return held
 
     @property
     def caught_up(self) -> bool:
@@ -293,8 +302,9 @@ class Splice:
     def _unheard(self, frame: Frame) -> Finding:
         """An event of a new name, behind all that we hold. A server that is deaf to cursors may
         name its events anew each time: then they are word for word the first ones."""
-        if not self._history.same(self._echo, frame) or self._length < DEAF:
-            self._echo = self._length
+        here, history = self._echo, self._history
+        if here < 0 or not (history.same(here, frame) and history.unique(here)):
+            self._echo = -1
             return Finding.NEW
         self._echo += 1
         return Finding.DIFFERS if self._echo == DEAF else Finding.HELD

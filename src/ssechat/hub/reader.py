@@ -124,6 +124,8 @@ class Reader:
                 splice = Splice(live.history, cursor, ordering=self._ordering)
                 async with aclosing(connection.frames()) as arriving:
                     await self._read(arriving, splice)
+                if not self.over:
+                    self._record(splice.close(), splice)
                 whole = splice.caught_up
         except LinkProblem as problem:
             if how.resume and live.handle.scheme == HOPED and _is_no(problem):
@@ -183,16 +185,19 @@ class Reader:
         one, tells what is missing; else it is marked."""
         while frames:
             new, broken, frames = splice.sift(frames)
-            if self._away and any(frame.kind is FrameKind.EVENT for frame in new):
-                self._away = False
-                self._note(MarkName.RESUMED, checked=splice.checked)
-            if new:
-                self._recorder.put(new)
+            self._record(new, splice)
             if broken is Finding.DIFFERS:
                 self._tell(Differed())
                 return
             if broken is Finding.GAP and self._gap(splice, frames[0]):
                 return
+
+    def _record(self, new: list[Frame], splice: Splice) -> None:
+        if self._away and any(frame.kind is FrameKind.EVENT for frame in new):
+            self._away = False
+            self._note(MarkName.RESUMED, checked=splice.checked)
+        if new:
+            self._recorder.put(new)
 
     def _gap(self, splice: Splice, frame: Frame) -> bool:
         """Whether reading ends here. Raises LinkProblem to be connected anew."""
