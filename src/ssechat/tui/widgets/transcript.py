@@ -197,7 +197,7 @@ class Transcript(Finding, can_focus=False):
     def render_line(self, y: int) -> Strip:
         line = self._rows[y] if y < len(self._rows) else ()
         number = round(self.scroll_y) + y
-        strip = self._draw(line, self._area.width, finished=False)
+        strip = self._draw(line, finished=False)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(number)):
             strip = self._with_selection(strip, len(line_text(line)), *span)
@@ -323,24 +323,22 @@ class Transcript(Finding, can_focus=False):
             self.post_message(self.FollowingChanged(self, self._told))
 
     def _finished(self, y: int) -> Strip:
-        """A row at the full width, with what the app's filters make of it."""
+        """A row as far as a scrollbar, with what the app's filters make of it."""
         line = self._rows[y] if y < len(self._rows) else ()
         strip = self._strips.get(line)
         if strip is None:
-            strip = self._strips[line] = self._draw(line, self.size.width, finished=True)
+            strip = self._strips[line] = self._draw(line, finished=True)
         return strip
 
-    def _draw(self, line: Line, width: int, *, finished: bool) -> Strip:
-        """A line, blanks behind it, and behind these the ground on which a scrollbar stands."""
+    def _draw(self, line: Line, *, finished: bool) -> Strip:
+        """A line, and blanks behind it."""
         plain, filtered = self._palettes or self._mix_palettes()
-        palette = filtered if finished else plain
+        palette, width = filtered if finished else plain, self._area.width
         segments = [Segment(text, palette[names]) for text, names in line]
         used = Segment.get_line_length(segments)
-        for edge, style in ((self._area.width, palette[""]), (width, palette.ground)):
-            if used < edge:
-                segments.append(Segment(" " * (edge - used), style))
-                used = edge
-        return Strip(segments, used).adjust_cell_length(width)
+        if used < width:
+            segments.append(Segment(" " * (width - used), palette[""]))
+        return Strip(segments, max(used, width)).adjust_cell_length(width)
 
     def _mix_palettes(self) -> tuple[Palette, Palette]:
         part = self.get_component_rich_style

@@ -90,8 +90,6 @@ class Palette:
         self._part = part
         self._finish = finish
         self._styles: dict[str, Style] = {"": finish(widget.rich_style)}
-        self.ground = finish(Style(bgcolor=widget.background_colors[1].rich_color))
-        """What shows where nothing is drawn."""
 
     def __getitem__(self, names: str) -> Style:
         style = self._styles.get(names)
