@@ -34,7 +34,10 @@ async def found(text: str) -> list[tuple[str, str]]:
         ("twice http://a.example and http://a.example", [("http://a.example", "")]),
         ("[x](javascript:alert(1)) [y](file:///etc/passwd)", []),
         ("no link: at all, not@", []),
-        ("\x1b]8;;http://a.example\x1b\\http://b.c", [("http://a.example", ""), ("http://b.c", "")]),
+        (
+            "\x1b]8;;http://a.example\x1b\\http://b.c",
+            [("http://a.example", ""), ("http://b.c", "")],
+        ),
     ],
 )
 async def test_what_is_shown_as_a_link_or_reads_like_an_address_is_one(
