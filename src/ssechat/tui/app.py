@@ -192,7 +192,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             self.composer.set_text(tab.draft)
         self.transcript.show(tab.page)
         self.composer.invite(tab.profile.model if tab.profile else "demo")
-        self._stale = True
+        if self.is_running:  # in one frame with what they belong to
+            self._show_bars()
         self._glance()
 
     def _frame(self) -> bool:
