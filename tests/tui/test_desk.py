@@ -98,6 +98,24 @@ async def seat(home: Path, provider: Provider) -> AsyncIterator[Sitting]:
             yield seat
 
 
+async def test_a_stop_while_the_new_answer_is_being_shown_stops_it(
+    seat: Sitting, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Tab.load
+
+    async def stopped_meanwhile(tab: Tab, *given: Any, **more: Any) -> None:
+        assert seat.desk.stop()
+        await load(tab, *given, **more)
+
+    monkeypatch.setattr(Tab, "load", stopped_meanwhile)
+    provider.open.clear()
+    assert await seat.ask("one")
+    live = seat.tab.live
+    async with asyncio.timeout(10):
+        await live.ended.wait()
+    assert live.end == "stopped"
+
+
 async def test_a_question_and_its_answer_stand_on_the_page(seat: Sitting) -> None:
     assert await seat.ask("one")
     await seat.answered()

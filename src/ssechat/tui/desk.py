@@ -296,6 +296,8 @@ class Desk:
             if tab.stop_asked:
                 self.session.hub.stop(live)
             await self._load(tab, live.conversation_id)
+            if tab.stop_asked:  # perhaps in the meantime
+                self.session.hub.stop(live)
         except Problem as problem:
             self.report(problem)
             return False
