@@ -27,7 +27,6 @@ WORDS = [
 TOKEN = 4  # characters
 PIECE = 10  # characters a flush
 PACE = 1 / 20  # s
-BEFORE = "A line of an earlier message.\n" * 60  # so that all scroll
 GLANCES = 5  # flushes from one look at the scrollbar to the next: the app's quarter of a second
 SIZES = {"log": (500, 50_000), "mixed": (500, 50_000)}
 KINDS = ("log", "mixed", "fence", "list", "table", "paragraph", "thinking")
@@ -75,6 +74,10 @@ def document(kind: str, characters: int) -> str:
     """A text of at least so many characters; for all but "mixed" it is one block."""
     head = {"fence": "```python\n", "table": "| id | name | text | n |\n|---|---|---|--:|\n"}
     return head.get(kind, "") + sections(kind, characters, 1)
+
+
+BEFORE = "".join(f"{prose(random.Random(line), 16)}\n" for line in range(60))
+"""An earlier message, so that the screen is full and all of it scrolls, whatever comes."""
 
 
 def cell(out: str, kind: str, tokens: int, flushes: int) -> None:
