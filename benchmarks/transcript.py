@@ -190,7 +190,8 @@ def main() -> None:
         out, kind, tokens, flushes = sys.argv[2:]
         cell(out, kind, int(tokens), int(flushes))
         return
-    rounds, flushes = (int(n) for n in (*sys.argv[1:], *("3", "100")[len(sys.argv) - 1 :]))
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    flushes = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     machine()
     cells = [(kind, size) for kind in KINDS for size in SIZES.get(kind, (500, 15_000))]
     found = in_turn(
