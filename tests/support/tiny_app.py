@@ -8,6 +8,7 @@ app's back, `r` redraws, `c` crashes, `h` hangs, `q` quits.
     scrolling     each tick moves the rows   hang-flush    never come back from the flush
     stock         use Textual's own driver   fail-flush    raise an error in the flush
     wordy         say much after the end     patient       wait long for the terminal's answer
+    resizing      a size of 60 columns is only told once the terminal has another one
 """
 
 from __future__ import annotations
@@ -32,11 +33,22 @@ from ssechat.tui.paint.display import PaintedApp
 BEAT = 0.02  # seconds
 
 
+class ResizingDriver(SsechatDriver):
+    def _get_terminal_size(self) -> tuple[int, int]:
+        size = super()._get_terminal_size()
+        if size[0] == 60:
+            os.write(2, b"sixty")
+        while size[0] == os.get_terminal_size(2).columns == 60:
+            time.sleep(0.001)  # the next signal comes in here
+        return size
+
+
 class TinyApp(PaintedApp[None]):
     CSS = "#head { height: 1; } #body { height: 1fr; }"
 
     def __init__(self, log: Path, options: frozenset[str]) -> None:
-        super().__init__(driver_class=LinuxDriver if "stock" in options else SsechatDriver)
+        driver = ResizingDriver if "resizing" in options else SsechatDriver
+        super().__init__(driver_class=LinuxDriver if "stock" in options else driver)
         self._log = log.open("a", encoding="utf-8", buffering=1)
         self._options = options
         self._ticking = "ticking" in options

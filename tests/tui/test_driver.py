@@ -245,3 +245,13 @@ def test_a_size_that_is_back_at_what_it_was_is_another_screen(tmp_path: Path) ->
             program.resize(cols, 30)
         program.wait_for("14 0 1 2")
         assert_screen_is_as_the_app_has_it(program, tmp_path)
+
+
+def test_of_two_sizes_in_a_row_the_last_counts(tmp_path: Path) -> None:
+    with tiny(tmp_path, "resizing") as program:
+        start(program)
+        program.resize(60, 30)
+        program.wait_for(b"sixty")
+        program.resize(90, 30)
+        program.wait_for(lambda: len(program.screen_text().splitlines()[15]) > 80)
+        assert_screen_is_as_the_app_has_it(program, tmp_path)

@@ -18,8 +18,10 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from textual import events
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from ssechat.tui.driver_keys import KeyParser
 from ssechat.tui.driver_output import Output
@@ -102,7 +104,11 @@ class SsechatDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         if self._output is None:
             self._open_output()
+        size = self._get_terminal_size()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGWINCH, lambda *_: self._post(self._tell_size))
+        if self._get_terminal_size() != size:
+            self._post(self._tell_size)
         if self._writer_thread is None:  # Textual declined: we are in the background
             self.close()
         elif self.input_tty and SWITCH not in os.environ:
@@ -138,8 +144,14 @@ class SsechatDriver(LinuxDriver):
         if self._mouse_pixels:
             self.write("\x1b[?1016l")
 
-    # Signals may arrive in the middle of a write, so what they ask for waits for the event loop;
-    # while the app runs another program (`App.suspend`) the loop is busy, and Textual just stops.
+    # Signals may arrive in the middle of a write, or of another signal's handler (of two sizes the
+    # older would be told last), so what they ask for waits for the event loop; while the app runs
+    # another program (`App.suspend`) the loop is busy, and Textual just stops.
+
+    def _tell_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self.process_message(events.Resize(size, size))
 
     def _sigtstp_application(self, *args: object) -> None:
         stop = super()._sigtstp_application
