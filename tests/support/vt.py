@@ -123,6 +123,8 @@ class Terminal:
                 return f"\x1b[?{params};{known.get(params, 0)}$y"
             case ("", "", "c"), ("" | "0"):
                 return "\x1b[?62;4c"
+            case ("", "", "n"), "5":
+                return "\x1b[0n"
             case ("", "", "n"), "6":
                 cursor = self.screen.cursor
                 return f"\x1b[{cursor.y + 1};{cursor.x + 1}R"

@@ -20,7 +20,8 @@ class Clock:
         self.frames: list[float] = []
         self.tries: list[float] = []
         self.calls: list[tuple[float, Callable[[], None]]] = []
-        self.cadence = Cadence(self.paint, self.later, lambda: self.now)
+        self.round_trip = 0.0
+        self.cadence = Cadence(self.paint, self.later, lambda: self.now, lambda: self.round_trip)
 
     def later(self, seconds: float, call: Callable[[], None]) -> Clock.Call:
         self.calls.append((self.now + seconds, call))
@@ -96,6 +97,19 @@ def test_one_that_is_very_slow_once_does_not_hold_up_the_next_for_long(clock: Cl
     clock.cadence.wanted()
     clock.run(1)
     assert clock.frames == [0, 0.5 + LONGEST]
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "apart"), [(FAST, FAST), (0.06, 0.03), (0.4, 0.2), (5.0, SLOW)]
+)
+def test_frames_are_half_a_round_trip_apart(clock: Clock, round_trip: float, apart: float) -> None:
+    clock.round_trip = round_trip
+    clock.cost = 0.001
+    for _ in range(2):
+        clock.cadence.wanted()
+        clock.run(0)
+    clock.run(1)
+    assert clock.frames == [0, pytest.approx(apart)]
 
 
 def test_a_terminal_that_lags_is_tried_less_and_less_often_and_then_as_before(

@@ -25,6 +25,7 @@ from textual.geometry import Size
 
 from ssechat.tui.driver_keys import KeyParser
 from ssechat.tui.driver_output import Output
+from ssechat.tui.driver_round_trip import RoundTrip
 from ssechat.tui.driver_scroll import SWITCH, ScrollTest
 
 # CAN ends a sequence that was cut short; then every mode that application mode turns on goes off.
@@ -59,6 +60,7 @@ class SsechatDriver(LinuxDriver):
         self.times_opened = 0
         """How often the terminal's screen became ours; whatever it showed before is gone."""
         self._scroll_test = ScrollTest()
+        self._round_trip = RoundTrip()
         self._gone = False
         self._output: Output | None = None
         self._when_ready: Callable[[], object] | None = None
@@ -79,6 +81,11 @@ class SsechatDriver(LinuxDriver):
         """Whether a frame painted now would reach the terminal now."""
         return self._output is not None and not self._gone and not self._output.backlog
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds until the terminal answers what comes after a frame; 0 if it never does."""
+        return self._round_trip.seconds
+
     def when_ready(self, callback: Callable[[], object]) -> None:
         """Call `callback` once, on the event loop, as soon as `ready` holds; the latest wins."""
         self._when_ready = callback
@@ -89,6 +96,10 @@ class SsechatDriver(LinuxDriver):
         """Queue `data` for the terminal; outside application mode it is dropped. Never blocks."""
         if self._output is not None:
             self._output.write(data)
+
+    def write_frame(self, data: str) -> None:
+        """`write`, and ask now and then when the terminal has got so far."""
+        self.write(data + self._round_trip.ask() if self.input_tty else data)
 
     def restore_now(self) -> None:
         """Leave the terminal usable, at once and from any thread, whatever else is going on."""
@@ -119,6 +130,7 @@ class SsechatDriver(LinuxDriver):
         """Stop reading, but not before what the terminal was asked: else the shell gets it."""
         if self._output is not None and not self._gone and not self._output.backlog:
             self._scroll_test.wait()
+            self._round_trip.wait()
         super().disable_input()
 
     def _open_output(self) -> None:
@@ -175,7 +187,7 @@ class SsechatDriver(LinuxDriver):
     # Input, in a thread of its own.
 
     def run_input_thread(self) -> None:
-        parser = KeyParser(self._debug, self._scroll_test)
+        parser = KeyParser(self._debug, self._scroll_test, self._round_trip)
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], 0.1)[0]:

@@ -13,8 +13,10 @@ from collections.abc import Generator, Iterable, Iterator
 from textual import events
 from textual._parser import Parser
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
+from textual.keys import Keys
 from textual.message import Message
 
+from ssechat.tui.driver_round_trip import ANSWER, RoundTrip
 from ssechat.tui.driver_scroll import ScrollTest
 
 LEGACY_KEYS = {
@@ -30,12 +32,19 @@ PASTE_LIMIT = 16 * 1024 * 1024  # characters; the rest of a longer paste is drop
 class KeyParser(XTermParser):
     """Text from the terminal → Textual's messages. It survives any input.
 
-    Where the cursor is, is told to `scroll_test` alone, the only one that asks.
+    Where the cursor is, is told to `scroll_test` alone, the only one that asks; that the terminal
+    is there, to `round_trip`.
     """
 
-    def __init__(self, debug: bool = False, scroll_test: ScrollTest | None = None) -> None:
+    def __init__(
+        self,
+        debug: bool = False,
+        scroll_test: ScrollTest | None = None,
+        round_trip: RoundTrip | None = None,
+    ) -> None:
         super().__init__(debug)
         self._scroll_test = scroll_test or ScrollTest()
+        self._round_trip = round_trip or RoundTrip()
         self._recent = ""  # the last few characters, in case a paste begins in them
         self._paste: list[str] | None = None
         self._paste_size = 0
@@ -105,6 +114,9 @@ class KeyParser(XTermParser):
             Parser.__init__(self)
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        if sequence == ANSWER:
+            self._round_trip.take()
+            return [events.Key(Keys.Ignore, sequence)]
         if key := LEGACY_KEYS.get(sequence):
             return [events.Key(key, None)]
         if match := MODIFIED_KEY.fullmatch(sequence):

@@ -29,7 +29,9 @@ class Cadence:
     """Calls `paint` after `wanted`, as soon as it may be. `paint` says whether it could: the
     terminal may have to take the last frame yet; then it is called again, less and less often.
 
-    `later` calls back after so many seconds; `now` is a clock in seconds.
+    `later` calls back after so many seconds; `now` is a clock in seconds. `round_trip` is how many
+    of them a frame takes to be seen, there and back. Half of that lies between two frames, as in
+    Mosh: on a network that is slow or full, more of them would only queue up.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Cadence:
         paint: Callable[[], bool],
         later: Later | None = None,
         now: Callable[[], float] = time.monotonic,
+        round_trip: Callable[[], float] = float,
     ) -> None:
         self._paint = paint
         self._later = later
         self._now = now
+        self._round_trip = round_trip
         self._timer: Timer | None = None
         self._next = 0.0
         self._pause = FAST
@@ -66,7 +70,8 @@ class Cadence:
         if painted:
             self._pause = FAST
             took = now - began
-            self._next = now + min(max(FAST - took, (SHARE - 1) * took), LONGEST)
+            rest = min(max(FAST - took, (SHARE - 1) * took), LONGEST)
+            self._next = max(now + rest, began + min(self._round_trip() / 2, SLOW))
         else:
             self._pause = min(SLOW, 2 * self._pause)
             self._next = now + self._pause

@@ -43,6 +43,11 @@ class PaintedApp(App[Result]):
         """Whether a change made now would be seen now; if not, leave it until it would."""
         return not isinstance(self._driver, SsechatDriver) or self._driver.ready
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds that a frame takes to be seen, there and back; 0 where that is not known."""
+        return self._driver.round_trip if isinstance(self._driver, SsechatDriver) else 0.0
+
     def redraw(self) -> None:
         """Paint everything on a cleared screen: the user sees that it is wrong."""
         if isinstance(self._driver, SsechatDriver):
@@ -85,7 +90,7 @@ class PaintedApp(App[Result]):
             cursor = self.screen.outer_size.clamp_offset(self.cursor_position)
             if data := self._shadow_for(driver).draw(_pieces(update), cursor):
                 begin, end = ("\x1b[?2026h", "\x1b[?2026l") if self._sync_available else ("", "")
-                driver.write(begin + data + end)
+                driver.write_frame(begin + data + end)
         except Exception as error:  # noqa: BLE001 - as Textual treats what fails in a frame
             self._handle_exception(error)
         finally:
