@@ -10,6 +10,7 @@ import msgspec
 from ssechat.core.blob import MediaFile
 from ssechat.core.conversation import Call, Thought
 from ssechat.core.dialects import Dialect, dialect
+from ssechat.core.draft import Draft
 from ssechat.core.schemes import HOPED, Handle
 
 LIVE = "live"
@@ -162,5 +163,5 @@ class TabRow(msgspec.Struct, frozen=True):
     """An open tab; without a conversation while nothing has been sent."""
 
     conversation_id: str | None = None
-    draft: str = ""
+    draft: Draft = Draft()
     active: bool = False

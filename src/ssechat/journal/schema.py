@@ -126,6 +126,23 @@ MIGRATIONS: tuple[Migration, ...] = (
             PRIMARY KEY (message_id, number)
         )""",
     ),
+    (
+        # Long texts pasted into drafts, apart from the tabs, whose rows are written anew and anew.
+        """CREATE TABLE paste (
+            digest BLOB PRIMARY KEY,    -- SHA-256 of the text
+            text BLOB NOT NULL          -- UTF-8
+        )""",
+        """CREATE TABLE tab_paste (
+            lease TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            number INTEGER NOT NULL,    -- orders the pastes of a draft
+            at INTEGER NOT NULL,        -- the character of the draft before which it stands
+            digest BLOB NOT NULL REFERENCES paste (digest),
+            PRIMARY KEY (lease, position, number),
+            FOREIGN KEY (lease, position) REFERENCES tab (lease, position)
+                ON DELETE CASCADE ON UPDATE CASCADE
+        ) WITHOUT ROWID""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

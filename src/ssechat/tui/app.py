@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from ssechat import paths
+from ssechat.core.draft import Draft, joined
 from ssechat.core.errors import JournalProblem, Problem
 from ssechat.core.safe import clean_line
 from ssechat.profiles import Choice
@@ -27,7 +28,7 @@ from ssechat.tui.key_reader import TAB, KeyReader
 from ssechat.tui.paint.cadence import Cadence
 from ssechat.tui.paint.flush import flush
 from ssechat.tui.screens.base import BaseScreen
-from ssechat.tui.tab import Tab, joined
+from ssechat.tui.tab import Tab
 from ssechat.tui.transcript.slices import ThinkingMode
 from ssechat.tui.verbs import VERBS
 from ssechat.tui.warm import warm_up
@@ -113,7 +114,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             await self.desk.restore()
         except Problem as problem:
             self.desk.report(problem)
-        self.desk.tab.draft += self.composer.text  # typed in the meantime
+        self.desk.tab.draft += self.composer.draft  # typed in the meantime
         self.show_tab()
         self.desk.tab.warn(
             [
@@ -164,14 +165,14 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     def keep_draft(self) -> None:
         """Let the tab have what stands in the composer."""
         if self._shown is not None and self.screen_stack:
-            self._shown.draft = self.composer.text
+            self._shown.draft = self.composer.draft
 
-    def give_back(self, tab: Tab, text: str) -> None:
-        """`text` could not be sent: it is the draft again, before what was typed since."""
+    def give_back(self, tab: Tab, message: Draft) -> None:
+        """`message` could not be sent: it is the draft again, before what was typed since."""
         self.keep_draft()
-        tab.draft = joined(text, tab.draft)
+        tab.draft = joined(message, tab.draft)
         if tab is self._shown:
-            self.composer.set_text(tab.draft)
+            self.composer.show(tab.draft)
 
     # Painting: the widgets pull, nothing is pushed.
 
@@ -189,7 +190,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             if self._shown is not None and self._shown in self.desk.tabs:
                 self.keep_draft()
             self._shown = tab
-            self.composer.set_text(tab.draft)
+            self.composer.show(tab.draft)
         self.transcript.show(tab.page)
         self.composer.invite(tab.profile.model if tab.profile else "demo")
         if self.is_running:  # in one frame with what they belong to

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ssechat.core.deltas import EndState
+from ssechat.core.draft import Draft
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
 from ssechat.hub import Question
@@ -157,21 +158,21 @@ class Desk:
             self._say(STILL_COMING, "warning")
         return not tab.busy
 
-    def take(self, tab: Tab, text: str) -> None:
+    def take(self, tab: Tab, message: Draft) -> None:
         """Take a message over; `send` sends it."""
-        tab.sending, tab.outgoing, tab.draft = True, text, ""
-        tab.page.put(UserItem(_OUTGOING, text, time.time()))
+        tab.sending, tab.outgoing, tab.draft = True, message, Draft()
+        tab.page.put(UserItem(_OUTGOING, message.whole, time.time()))
 
     async def send(self, tab: Tab) -> bool:
         """Send the message that was taken over; False if that failed, and it must be the user's
         draft again. If we are cancelled meanwhile it stays the tab's."""
-        sent = await self._submit(tab, tab.outgoing, tab.leaf.id if tab.leaf else None)
+        sent = await self._submit(tab, tab.outgoing.whole, tab.leaf.id if tab.leaf else None)
         self.drop(tab)
         return sent
 
     def drop(self, tab: Tab) -> None:
         """The message taken over is in the journal, or the user's again."""
-        tab.sending, tab.outgoing = False, ""
+        tab.sending, tab.outgoing = False, Draft()
         tab.page.drop(_OUTGOING)
 
     async def retry(self, tab: Tab) -> None:
@@ -257,7 +258,7 @@ class Desk:
     def unsaved(self) -> list[str]:
         """Answers, and drafts, that the journal could not take so far."""
         replies = [live.fold.reply for live in self.session.hub.lives if live.unsaved is not None]
-        drafts = [tab.kept for tab in self.tabs] if self.drafts_lost else []
+        drafts = [tab.kept.whole for tab in self.tabs] if self.drafts_lost else []
         return [text for text in [*(r.answer or r.thinking for r in replies), *drafts] if text]
 
     def quit_warning(self) -> str:

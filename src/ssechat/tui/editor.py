@@ -26,7 +26,7 @@ async def edit(text: str) -> str:
         process = await asyncio.create_subprocess_exec(*command, str(path))
         if await process.wait() != 0:
             raise Problem(f"{command[0]} failed", remedy="the draft is as it was")
-        return _read(path)
+        return _read(path, text)
     except OSError as error:
         raise Problem(
             f"{named} cannot be run: {error.strerror}", remedy="set EDITOR to your editor"
@@ -42,8 +42,10 @@ def _written(text: str) -> Path:
     return Path(name)
 
 
-def _read(path: Path) -> str:
-    return path.read_text(errors="replace").rstrip("\n")
+def _read(path: Path, before: str) -> str:
+    """Editors end the last line; that is no change."""
+    text = path.read_text(errors="replace")
+    return text if before.endswith("\n") else text.rstrip("\n")
 
 
 def _remove(path: Path) -> None:

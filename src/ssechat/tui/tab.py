@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ssechat.core.deltas import EndState, Verdict
+from ssechat.core.draft import Draft, joined
 from ssechat.core.reply import Reply, restore
 from ssechat.core.resume import Rung
 from ssechat.core.safe import clean_line
@@ -48,8 +49,8 @@ class Tab:
         self.path: list[MessageRow] = []
         self.page = Page()
         self.live: Live | None = None
-        self.draft = ""
-        self.outgoing = ""
+        self.draft = Draft()
+        self.outgoing = Draft()
         self.sending = False
         self.stop_asked = False
         self.moved = False
@@ -78,7 +79,7 @@ class Tab:
         return self.running or self.sending
 
     @property
-    def kept(self) -> str:
+    def kept(self) -> Draft:
         """What must come back as the draft if we ended now."""
         return joined(self.outgoing, self.draft)
 
@@ -162,11 +163,6 @@ class Tab:
             self.say(f"warning-{number}", clean_line(line, 400), "warning")
         if (more := len(lines) - _WARNINGS) > 0:
             self.say("warnings", f"and {more} more like these", "warning")
-
-
-def joined(*texts: str) -> str:
-    """Texts below each other, without those that are empty."""
-    return "\n".join(text for text in texts if text)
 
 
 def _item(row: MessageRow, attempts: list[MessageRow], live: Live | None) -> UserItem | ReplyItem:

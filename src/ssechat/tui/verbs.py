@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.widgets.text_area import Selection
 
+from ssechat.core.draft import Draft, folded
 from ssechat.core.safe import clean
 from ssechat.settings import Profile
 from ssechat.tui import saving
@@ -31,24 +32,24 @@ Verb = Callable[["SsechatApp"], Awaitable[None]]
 
 async def send(app: SsechatApp) -> None:
     """Hand over what is written. It is the draft again if it cannot be sent."""
-    text = app.composer.text.strip("\n").rstrip()
+    message = app.composer.draft.stripped
     tab = app.desk.tab
-    if text.strip() and app.desk.may_ask(tab):
-        app.composer.sent(text)
-        app.desk.take(tab, text)
+    if message.whole.strip() and app.desk.may_ask(tab):
+        app.composer.sent(message)
+        app.desk.take(tab, message)
         app.transcript.follow()
-        app.start(_send(app, tab, text))
+        app.start(_send(app, tab, message))
 
 
-async def _send(app: SsechatApp, tab: Tab, text: str) -> None:
+async def _send(app: SsechatApp, tab: Tab, message: Draft) -> None:
     try:
         sent = await app.desk.send(tab)
     except Exception:
         app.desk.drop(tab)
-        app.give_back(tab, text)
+        app.give_back(tab, message)
         raise
     if not sent:
-        app.give_back(tab, text)
+        app.give_back(tab, message)
     await app.save()
     app.show_tab()
 
@@ -75,8 +76,8 @@ async def clear(app: SsechatApp) -> None:
     elif app.find_bar is not None and app.find_bar.typing:
         await end_find(app)
     elif composer.text:
-        composer.keep(composer.text)
-        composer.set_text("")
+        composer.keep(composer.draft)
+        composer.show(Draft())
         app.say("draft cleared; up brings it back")
     elif not app.desk.stop():
         app.say("ctrl+q quits; nothing is lost")
@@ -110,16 +111,17 @@ async def _then_show(app: SsechatApp, work: Awaitable[None]) -> None:
 async def edit_draft(app: SsechatApp) -> None:
     """Write the message in $VISUAL or $EDITOR."""
     failure: Exception | None = None
-    text = app.composer.text
+    draft = app.composer.draft
+    text = ""
     with app.suspend():  # an error within would leave the terminal suspended
         try:
-            text = await edit(text)
+            text = await edit(draft.whole)
         except Exception as error:  # noqa: BLE001
             failure = error
     app.refresh(layout=True)
     if failure is not None:
         raise failure
-    app.composer.set_text(clean(text))
+    app.composer.show(folded(text, draft.pastes))
 
 
 async def copy(app: SsechatApp) -> None:
@@ -194,7 +196,7 @@ async def new_tab(app: SsechatApp) -> None:
 
 async def close_tab(app: SsechatApp) -> None:
     if app.composer.text:
-        app.composer.keep(app.composer.text)
+        app.composer.keep(app.composer.draft)
     app.desk.close()
     app.show_tab()
 

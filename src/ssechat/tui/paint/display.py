@@ -6,7 +6,7 @@ No frame is painted while the terminal still has to take the last one; then the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.color import ColorSystem
@@ -76,19 +76,31 @@ class PaintedApp(App[Result]):
         ):
             super()._display(screen, renderable)
             return
-        complete = isinstance(renderable, LayoutUpdate)
+        self._gate(driver, _pieces(renderable), complete=isinstance(renderable, LayoutUpdate))
+
+    @property
+    def draws(self) -> bool:
+        """Whether `show` can be used."""
+        return isinstance(self._driver, SsechatDriver)
+
+    def show(self, pieces: Iterable[Piece]) -> None:
+        """Paint a frame of these pieces of the current screen, of which nothing covers any."""
+        if isinstance(self._driver, SsechatDriver):
+            self._gate(self._driver, pieces, complete=False)
+
+    def _gate(self, driver: SsechatDriver, pieces: Iterable[Piece], *, complete: bool) -> None:
         if driver.ready and (complete or not self._frame_skipped):
             self._frame_skipped = False
-            self._send(driver, renderable)
+            self._send(driver, pieces)
         else:
             self._frame_skipped = True
             driver.when_ready(self.refresh)
 
-    def _send(self, driver: SsechatDriver, update: LayoutUpdate | ChopsUpdate) -> None:
+    def _send(self, driver: SsechatDriver, pieces: Iterable[Piece]) -> None:
         """Send what this frame changes on the screen, and where the cursor is."""
         try:
             cursor = self.screen.outer_size.clamp_offset(self.cursor_position)
-            if data := self._shadow_for(driver).draw(_pieces(update), cursor):
+            if data := self._shadow_for(driver).draw(pieces, cursor):
                 begin, end = ("\x1b[?2026h", "\x1b[?2026l") if self._sync_available else ("", "")
                 driver.write_frame(begin + data + end)
         except Exception as error:  # noqa: BLE001 - as Textual treats what fails in a frame

@@ -13,13 +13,16 @@ from collections.abc import Iterable
 from rich.color import ColorSystem
 from textual.strip import Strip
 
-from ssechat.tui.paint.cells import cells_of, cut
+from ssechat.tui.paint.cells import Cell, cells_of, cut
 from ssechat.tui.paint.pen import RESET, Pen
 from ssechat.tui.paint.row import Cells, Row, lay_over
 from ssechat.tui.paint.shift import Shift, shift_of
 
 Piece = tuple[int, int, Strip]
 """What is to stand somewhere: y, x, and the cells from there on."""
+
+
+_KEPT = 4  # screens full of strips of which the cells are kept
 
 
 class Shadow:
@@ -34,6 +37,7 @@ class Shadow:
         self.width, self.height = width, height
         self.scrolls = scrolls
         self._colors = colors
+        self._cells: dict[int, tuple[Strip, list[Cell]]] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -72,8 +76,17 @@ class Shadow:
                 self._remember(y, x, strip)
                 if y not in wanted:
                     wanted[y] = self._rows[y].cells.copy()
-                lay_over(wanted[y], x, cut(cells_of(strip, self._colors), self.width - x))
+                lay_over(wanted[y], x, cut(self._cells_of(strip), self.width - x))
         return {y: Row(cells) for y, cells in wanted.items()}
+
+    def _cells_of(self, strip: Strip) -> list[Cell]:
+        """The strip's cells; those that scroll are wanted again and again."""
+        known = self._cells.get(id(strip))
+        if known is None or known[0] is not strip:
+            if len(self._cells) >= _KEPT * self.height:
+                self._cells.clear()
+            known = self._cells[id(strip)] = strip, cells_of(strip, self._colors)
+        return known[1]
 
     def _remember(self, y: int, x: int, strip: Strip) -> None:
         """This strip is what stands there, and none that it covers in part."""

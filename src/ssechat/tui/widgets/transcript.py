@@ -209,7 +209,7 @@ class Transcript(Finding, can_focus=False):
         if self.opacity != 1.0 or self.text_selection is not None:
             return super().render_lines(crop)
         strips = [self._finished(y) for y in crop.line_range]
-        if crop.column_span == (0, self.size.width):
+        if crop.column_span in {(0, self.size.width), (0, self._area.width)}:
             return strips
         return [strip.crop(*crop.column_span) for strip in strips]
 
