@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from ssechat.core.deltas import EndState
+from ssechat.core.draft import Draft, Pasted
 from ssechat.journal import Journal, Lease, LeaseLost, NotFound, Outcome, TabRow, begin
 from ssechat.journal import conversations as tree
 from ssechat.journal.connect import connect
@@ -210,7 +211,7 @@ async def test_deleting_leaves_nothing_and_ends_what_streams(tmp_path: Path) -> 
         await journal.append(packed.stream_id, [frame(1)], "e1")
         await journal.settle(packed.stream_id, Outcome(state=EndState.COMPLETE))
         await journal.pack(packed.stream_id)
-        await journal.save_tabs([TabRow(made.conversation_id, "draft", True)])
+        await journal.save_tabs([TabRow(made.conversation_id, Draft("draft"), True)])
         assert await journal.delete(made.conversation_id)
         assert await journal.delete(packed.conversation_id)
         assert not await journal.delete(made.conversation_id)
@@ -254,8 +255,8 @@ async def test_prompts_are_what_was_sent_each_once_latest_first(tmp_path: Path) 
 async def test_tabs_are_open_again_at_the_next_start(tmp_path: Path) -> None:
     async with opened(tmp_path, DEAD) as journal:
         name = await answer(journal, "a", "b")
-        tabs = [TabRow(name, "draft \0\n", True), TabRow(None, "", False)]
-        await journal.save_tabs([TabRow(None, "old")])
+        tabs = [TabRow(name, Draft("draft \0\n"), True), TabRow(None, Draft(), False)]
+        await journal.save_tabs([TabRow(None, Draft("old"))])
         await journal.save_tabs(tabs)
     async with opened(tmp_path) as journal:
         assert await journal.take_tabs() == tabs
@@ -266,20 +267,51 @@ async def test_tabs_are_open_again_at_the_next_start(tmp_path: Path) -> None:
 
 async def test_tabs_of_a_living_process_are_left_to_it(tmp_path: Path) -> None:
     async with opened(tmp_path, DEAD) as living, opened(tmp_path) as ours:
-        await living.save_tabs([TabRow(None, "mine")])
+        await living.save_tabs([TabRow(None, Draft("mine"))])
         assert await ours.take_tabs() == []
 
 
 async def test_tabs_of_two_that_ended_are_all_opened(tmp_path: Path) -> None:
     async with opened(tmp_path, DEAD) as one, opened(tmp_path, NEXT) as two:
-        await one.save_tabs([TabRow(None, "1"), TabRow(None, "2")])
-        await two.save_tabs([TabRow(None, "3")])
+        await one.save_tabs([TabRow(None, Draft("1")), TabRow(None, Draft("2"))])
+        await two.save_tabs([TabRow(None, Draft("3"))])
     async with opened(tmp_path) as journal:
-        assert sorted(tab.draft for tab in await journal.take_tabs()) == ["1", "2", "3"]
+        assert sorted(tab.draft.typed for tab in await journal.take_tabs()) == ["1", "2", "3"]
 
 
 async def test_a_tab_whose_conversation_is_gone_keeps_its_draft(tmp_path: Path) -> None:
     async with opened(tmp_path) as journal:
-        await journal.save_tabs([TabRow("cv_gone", "draft")])
+        await journal.save_tabs([TabRow("cv_gone", Draft("draft"))])
     async with opened(tmp_path) as journal:
-        assert await journal.take_tabs() == [TabRow(None, "draft")]
+        assert await journal.take_tabs() == [TabRow(None, Draft("draft"))]
+
+
+async def test_what_was_pasted_into_drafts_comes_back_whole(tmp_path: Path) -> None:
+    big = "a line \x1b[31m\0 and \U0001f600\n" * 50_000
+    first = Draft("see  and ", (Pasted(4, big), Pasted(9, "other " * 9000)))
+    second = Draft("", (Pasted(0, big),))
+    async with opened(tmp_path, DEAD) as one, opened(tmp_path, NEXT) as two:
+        await one.save_tabs([TabRow(None, first), TabRow(None, Draft("x"))])
+        await two.save_tabs([TabRow(None, second, True)])
+    for _ in range(2):
+        async with opened(tmp_path) as journal:
+            drafts = [tab.draft for tab in await journal.take_tabs()]
+            assert sorted(drafts, key=lambda draft: draft.typed) == [second, first, Draft("x")]
+
+
+async def test_what_was_pasted_is_written_once_and_goes_with_the_last_draft(tmp_path: Path) -> None:
+    paste = (Pasted(0, "0123456789" * 100_000),)
+
+    def written() -> int:
+        return sum(file.stat().st_size for file in tmp_path.iterdir())
+
+    async with opened(tmp_path) as journal:
+        await journal.save_tabs([TabRow(None, Draft("", paste))])
+        before = written()
+        assert before > 1_000_000
+        for number in range(20):
+            await journal.save_tabs([TabRow(None, Draft("x" * number, paste)), TabRow(None)])
+        assert written() - before < 500_000
+        await journal.save_tabs([TabRow(None, Draft("x"))])
+        kept = await journal._read(lambda c: c.execute("SELECT COUNT(*) FROM paste").fetchone())
+        assert kept == (0,)

@@ -11,7 +11,7 @@ import pytest
 
 from ssechat.journal import schema
 
-SHIPPED = ("c08056bf1711006a", "3498de22d59f3da6")
+SHIPPED = ("c08056bf1711006a", "3498de22d59f3da6", "9dac4773d4dd2583")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ async def test_what_is_typed_while_a_sending_fails_comes_after_it(
         assert desk.draft == "typed since"
         assert desk.bar.startswith(" waiting")
         desk.app.keep_draft()
-        assert desk.app.desk.tab.kept == "sent\ntyped since"
+        assert desk.app.desk.tab.kept.whole == "sent\ntyped since"
         decided.set()
         await desk.tells("the keyring is locked — unlock it")
         assert desk.draft == "sent\ntyped since"

@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from ssechat.core.draft import Draft
 from ssechat.tui.widgets.composer import Composer
 from support.screen import rows
 
@@ -126,7 +127,7 @@ async def test_what_is_sent_is_remembered_once() -> None:
     async with composer() as (box, pilot):
         box.remember(["b", "a"])
         box.insert("a")
-        box.sent("a")
+        box.sent(Draft("a"))
         assert box.text == ""
         await pilot.press("up")
         assert box.text == "a"
@@ -134,3 +135,13 @@ async def test_what_is_sent_is_remembered_once() -> None:
         assert box.text == "b"
         await pilot.press("up")
         assert box.text == "b"
+
+
+async def test_an_undo_of_more_lines_than_fit_leaves_the_cursor_in_the_text() -> None:
+    async with composer() as (box, pilot):
+        pilot.app.post_message(events.Paste("a\n" * 50))
+        await pilot.pause()
+        await pilot.press("ctrl+z")
+        assert (box.text, box.cursor_location) == ("", (0, 0))
+        await pilot.press("ctrl+y", "b")
+        assert box.text == "a\n" * 50 + "b"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ssechat.core.draft import Draft
 from ssechat.core.errors import KeyProblem
 from ssechat.hub import Hub
 from ssechat.tui.desk import STILL_COMING, Desk
@@ -54,7 +55,7 @@ class Sitting:
         return self.desk.tab
 
     async def ask(self, text: str) -> bool:
-        self.desk.take(self.tab, text)
+        self.desk.take(self.tab, Draft(text))
         return await self.desk.send(self.tab)
 
     async def until(self, true: Callable[[], Any]) -> None:
@@ -136,16 +137,16 @@ async def test_a_message_on_its_way_stands_on_the_page_and_is_kept(
         raise KeyProblem("no key", remedy="find it")
 
     monkeypatch.setattr(Hub, "submit", submit)
-    seat.desk.take(seat.tab, "one")
+    seat.desk.take(seat.tab, Draft("one"))
     sending = asyncio.create_task(seat.desk.send(seat.tab))
     await asyncio.sleep(0)
     assert seat.texts() == ["one"]
-    assert seat.tab.kept == "one"
+    assert seat.tab.kept.whole == "one"
     assert not seat.desk.may_ask(seat.tab)
     decided.set()
     assert not await sending
     assert seat.texts() == []
-    assert seat.tab.kept == ""
+    assert seat.tab.kept.whole == ""
     assert seat.desk.may_ask(seat.tab)
     assert seat.said[-1] == ("no key — find it", "error")
 
@@ -157,8 +158,8 @@ async def test_a_message_whose_sending_is_cancelled_is_kept_for_the_next_start(
         await asyncio.sleep(60)
 
     monkeypatch.setattr(Hub, "submit", submit)
-    seat.desk.take(seat.tab, "one")
-    seat.tab.draft = "two"
+    seat.desk.take(seat.tab, Draft("one"))
+    seat.tab.draft = Draft("two")
     sending = asyncio.create_task(seat.desk.send(seat.tab))
     await asyncio.sleep(0)
     sending.cancel()
@@ -167,14 +168,14 @@ async def test_a_message_whose_sending_is_cancelled_is_kept_for_the_next_start(
     journal = seat.desk.session.journal
     await journal.release()
     (row,) = await journal.take_tabs()
-    assert row.draft == "one\ntwo"
+    assert row.draft.whole == "one\ntwo"
 
 
 async def test_a_stop_while_a_message_is_on_its_way_is_not_forgotten(
     seat: Sitting, provider: Provider
 ) -> None:
     provider.open.clear()
-    seat.desk.take(seat.tab, "one")
+    seat.desk.take(seat.tab, Draft("one"))
     assert seat.desk.stop()
     assert seat.tab.pieces[0].text == "stopping"
     assert await seat.desk.send(seat.tab)
@@ -272,9 +273,9 @@ async def test_opening_a_conversation_leaves_a_draft_alone(seat: Sitting) -> Non
     await seat.answered()
     conversation = seat.tab.conversation_id
     seat.desk.close()
-    seat.tab.draft = "half a thought"
+    seat.tab.draft = Draft("half a thought")
     await seat.desk.open(conversation)
-    assert [tab.draft for tab in seat.desk.tabs] == ["half a thought", ""]
+    assert [tab.draft.typed for tab in seat.desk.tabs] == ["half a thought", ""]
     assert seat.desk.active == 1
 
 
@@ -306,14 +307,14 @@ async def test_the_next_start_opens_the_same_tabs(home: Path, provider: Provider
         async with sitting() as seat:
             await seat.ask("one")
             await seat.answered()
-            seat.tab.draft = "more of one"
+            seat.tab.draft = Draft("more of one")
             seat.desk.new()
             seat.desk.new()
-            seat.tab.draft = "三"
+            seat.tab.draft = Draft("三")
             seat.desk.go(0)
         async with sitting() as seat:
             assert [tab.label.title for tab in seat.desk.tabs] == ["one", "new"]
-            assert [tab.draft for tab in seat.desk.tabs] == ["more of one", "三"]
+            assert [tab.draft.typed for tab in seat.desk.tabs] == ["more of one", "三"]
             assert seat.desk.active == 0
             assert seat.texts() == ["one", "answer to one"]
 

@@ -45,7 +45,7 @@ async def fresh(desk: Desktop) -> AsyncIterator[None]:
     yield
     while len(desk.app.screen_stack) > 1:
         await desk.app.pop_screen()
-    desk.app.composer.set_text("")
+    desk.app.composer.clear()
     await desk.pilot.pause()
 
 
