@@ -78,7 +78,7 @@ def test_nothing_is_painted_that_nobody_wants(clock: Clock) -> None:
     assert clock.frames == [0]
 
 
-@pytest.mark.parametrize(("cost", "apart"), [(0.001, FAST), (0.0025, 0.01), (0.01, 0.04)])
+@pytest.mark.parametrize(("cost", "apart"), [(0.001, FAST), (0.006, 0.012), (0.02, 0.04)])
 def test_the_more_a_frame_takes_the_further_apart_they_are(
     clock: Clock, cost: float, apart: float
 ) -> None:

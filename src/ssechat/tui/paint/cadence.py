@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-FAST = 0.010
+FAST = 0.008
 """s from one frame to the next at least; no terminal shows more."""
 SLOW = 0.25
 """s between two frames at most, however slow terminal and computer are."""
-SHARE = 4
+SHARE = 2
 """Frames are so many times as far apart as they take: readers and keys have the rest."""
 LONGEST = 0.05
 """s of pause at most after a frame that took long: what is slow once, like a full collection of
