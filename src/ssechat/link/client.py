@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Clients:
     async def prepare(self, base_url: str, ca_file: str = "") -> None:
         """Make the client for `base_url` before it is needed. ConfigProblem as from `client`."""
         async with self.client(base_url, ca_file):
-            pass
+            await asyncio.to_thread(_load_backend)
 
     async def close(self) -> None:
         clients, self._clients = list(self._clients.values()), {}
@@ -93,6 +93,14 @@ def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.A
             f"{what} needs a package that is not installed",
             remedy=f"install it with: pip install 'ssechat[{extra}]'",
         ) from None
+
+
+def _load_backend() -> None:
+    """httpx's own way to sockets is loaded by its first request, which takes 50 ms; or here."""
+    with suppress(ImportError):
+        import anyio
+
+        anyio.run(anyio.sleep, 0)
 
 
 def _keepalive() -> list[tuple[int, int, int]]:
