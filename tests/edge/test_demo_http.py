@@ -14,6 +14,7 @@ import pytest
 from ssechat.core.dialects import dialect as codec
 from ssechat.core.frames import FrameKind
 from ssechat.demo.answers import compose
+from ssechat.demo.guard import MOST_BODY
 from support.demo_process import PATHS, DemoProcess, arriving, demo, frames, request, text_of
 
 DIALECTS = tuple(PATHS)
@@ -247,7 +248,7 @@ def test_a_post_has_to_be_json(server):
 
 
 def test_a_body_is_bounded_with_and_without_a_length(server):
-    large = json.dumps(request("x" * 1024 * 1024)).encode()
+    large = json.dumps(request("x" * MOST_BODY)).encode()
     kind = {"Content-Type": "application/json"}
     assert server.http.post(PATHS["anthropic"], content=large, headers=kind).status_code == 413
     parts = iter([large[:500_000], large[500_000:]])

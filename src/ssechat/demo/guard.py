@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ssechat.demo.request import Dialect
 from ssechat.demo.wire import wire
 
-MOST_BODY = 1024 * 1024
+MOST_BODY = 4 * 1024 * 1024
 """Bytes in a request's body."""
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
 _NAMES = ("localhost", "127.0.0.1", "[::1]")
