@@ -133,7 +133,7 @@ class Composer(TextArea):
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)
         if spans := chip_spans(line.plain):
-            style = self.get_component_rich_style("composer--chip", partial=True)
+            style = self.get_component_rich_style("composer--chip")
             line.plain = shown(line.plain)
             for start, end in spans:
                 line.stylize(style, start, end)
