@@ -127,6 +127,10 @@ class Table:
         self.warn(key, f"{one_of(allowed)}{hint(value, allowed)}", f'using "{default}"')
         return default
 
+    def list(self, key: str, default: list[object]) -> list[object]:
+        value = self._take(key, default, (list,), "a list")
+        return value if isinstance(value, list) else default
+
     def table(self, key: str) -> Table:
         """The table under `key`; an empty one if there is none."""
         value = self._take(key, {}, (dict,), "a table", "it is ignored")

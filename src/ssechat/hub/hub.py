@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import DIALECTS
 from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
@@ -30,7 +28,7 @@ from ssechat.hub.live import Live
 from ssechat.hub.others import Others
 from ssechat.hub.outcome import settle_cut
 from ssechat.hub.outgoing import Outgoing
-from ssechat.hub.prompts import findable, humbled, prompt
+from ssechat.hub.prompts import Question, findable, humbled, prompt
 from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route, route
 from ssechat.hub.shelf import let_go
@@ -43,7 +41,7 @@ from ssechat.journal import (
     NewStream,
     StreamRow,
 )
-from ssechat.link import Clients
+from ssechat.link import Clients, Passing
 from ssechat.settings import Profile
 from ssechat.wake import watch
 
@@ -53,23 +51,16 @@ Profiles = Callable[[str], Awaitable[Profile | None]]
 """Finds the profile that a stored stream was started with, by its name; None if it is gone."""
 
 
-class Question(msgspec.Struct, frozen=True):
-    """What to send. Without `text` the answer to `parent`, a user's message, is tried again."""
-
-    profile: Profile
-    text: str | None = None
-    conversation_id: str | None = None
-    parent_id: str | None = None
-    system: str = ""
-
-
 class Hub:
     """The live streams of this process, one pump each."""
 
-    def __init__(self, journal: Journal, clients: Clients, profiles: Profiles) -> None:
+    def __init__(
+        self, journal: Journal, clients: Clients, profiles: Profiles, *, forks: bool = True
+    ) -> None:
         self.journal = journal
         self.clients = clients
         self._profiles = profiles
+        self._forks = forks
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._continued: set[str] = set()  # messages whose continuation is being made
@@ -116,7 +107,25 @@ class Hub:
         pump.start(pump.out.submitted())
         return live
 
-    async def _begin(self, way: Route, call: Call, model: str, **place: Any) -> tuple[Live, Pump]:
+    async def relay(
+        self,
+        profile: Profile,
+        call: Call,
+        passing: Passing,
+        begun: Callable[[Live], Awaitable[object]],
+    ) -> Live:
+        """Send somebody else's request as it is, once `begun` has returned. Raises Problem; nothing
+        is sent then."""
+        way = await route(profile)
+        call = findable(call, profile)
+        live, pump = await self._begin(way, call, "", text="", passing=passing)
+        await begun(live)
+        pump.start(pump.out.submitted())
+        return live
+
+    async def _begin(
+        self, way: Route, call: Call, model: str, passing: Passing | None = None, **place: Any
+    ) -> tuple[Live, Pump]:
         """Write down a new answer and the request for it, and make its pump."""
         profile = way.profile
         begun = await self.journal.begin(
@@ -132,7 +141,7 @@ class Hub:
         )
         row = await self.journal.stream(begun.stream_id)
         live = self._live(row)
-        return live, self._open(live, row, way)
+        return live, self._open(live, row, way, passing)
 
     async def take_up(self, *, only: str = "", take_over: bool = False) -> list[Live]:
         """Go on with the streams whose process is dead (with `only`, with that one alone); follow
@@ -183,9 +192,13 @@ class Hub:
         try:
             way = await self._way(row.profile)
             found = await going_on(self.journal, self.clients, self.live, row, way)
-            place = {"conversation_id": row.conversation_id, "parent_id": found.parent_id}
             live, pump = await self._begin(
-                way, found.continuation.call, row.model, **place, text=None
+                way,
+                found.continuation.call,
+                row.model,
+                text=None,
+                conversation_id=row.conversation_id,
+                parent_id=found.parent_id,
             )
         finally:
             self._continued.discard(row.message_id)
@@ -249,7 +262,7 @@ class Hub:
 
     # How a stream gets its pump.
 
-    def _open(self, live: Live, row: StreamRow, way: Route) -> Pump:
+    def _open(self, live: Live, row: StreamRow, way: Route, passing: Passing | None = None) -> Pump:
         """A pump for `live`, which holds all that the journal does."""
         out = Outgoing(
             way.target,
@@ -258,6 +271,7 @@ class Hub:
             idempotency_key=row.idempotency_key,
             relay=way.profile.relay,
             may_resume=way.profile.resume != "off",
+            passing=passing,
         )
         live.policy = way.profile.resume
         pump = Pump(
@@ -266,7 +280,7 @@ class Hub:
             self.journal,
             self.clients,
             self._slots,
-            fork=lambda live: self._start(self._fork(live, way)),
+            fork=lambda live: self._start(self._fork(live, way)) if self._forks else None,
             dispossessed=lambda live: self._start(self._hand_over(live, row)),
         )
         self._pumps[live.stream_id] = pump

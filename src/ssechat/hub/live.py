@@ -74,6 +74,7 @@ class Live:
         self._watchers: list[Callable[[Live], None]] = []
         self._changed = asyncio.Event()
         self.latest: Frame | None = None
+        self.tap: Callable[[list[Frame]], object] = lambda frames: None
 
     @property
     def cursor(self) -> str:
@@ -122,6 +123,7 @@ class Live:
     def take(self, frames: list[Frame]) -> Taken:
         """Fold committed frames."""
         meant, late, at_once = 0, False, False
+        self.tap(frames)
         for frame in frames:
             self.history.add(frame)
             ended, length = self.fold.reply.verdict, self.fold.reply.chars

@@ -22,7 +22,7 @@ from ssechat.core.schemes import (
 )
 from ssechat.core.splice import Ordering
 from ssechat.hub.live import Live
-from ssechat.link import Connection, Target
+from ssechat.link import Connection, Passing, Target
 
 
 class _Asked(msgspec.Struct):
@@ -39,7 +39,8 @@ def _in_background(body: bytes) -> bool:
 
 class Outgoing(msgspec.Struct, frozen=True):
     """The request of one stream, and where it goes. `may_resume` is False where the user switched
-    it off; `relay`: the server de-duplicates by key, and can be told to stop by it."""
+    it off; `relay`: the server de-duplicates by key, and can be told to stop by it; `passing` is
+    told of the first answer as it is."""
 
     target: Target
     call: Call
@@ -47,6 +48,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     idempotency_key: str = ""
     relay: bool = False
     may_resume: bool = True
+    passing: Passing | None = None
 
     @property
     def stoppable(self) -> bool:

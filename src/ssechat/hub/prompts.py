@@ -18,6 +18,17 @@ from ssechat.settings import Profile
 _MAY_BE_LLAMA = ("openai-chat", "openai-responses", "anthropic")
 _PUBLIC = frozenset(provider.base_url for provider in PROVIDERS)
 
+
+class Question(msgspec.Struct, frozen=True):
+    """What to send. Without `text` the answer to `parent`, a user's message, is tried again."""
+
+    profile: Profile
+    text: str | None = None
+    conversation_id: str | None = None
+    parent_id: str | None = None
+    system: str = ""
+
+
 LiveOf = Callable[[str], Live | None]
 """The live stream that answers as a message, if there is one."""
 

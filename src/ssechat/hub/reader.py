@@ -113,6 +113,7 @@ class Reader:
                 framing=dialect.FRAMING,
                 offset=int(cursor or 0) if ordering is Ordering.OFFSET else 0,
                 headers_time=_RESUME_TIME if how.resume else math.inf,
+                passing=None if how.resume else self._out.passing,
             ) as connection:
                 self._on_open(connection)
                 cancel, poll = self._out.cancel(live), self._out.poll(live)

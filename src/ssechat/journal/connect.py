@@ -16,15 +16,18 @@ BUSY_TIMEOUT = 10.0  # s that a statement waits for another process' lock
 T = TypeVar("T")
 
 
-def connect(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """A connection that writes and one that only reads. Blocks. Raises JournalProblem."""
+def connect(path: Path, durable: bool = False) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """A connection that writes and one that only reads. Blocks. Raises JournalProblem.
+
+    `durable`: what is committed survives a loss of power, not only of the process.
+    """
     try:
         _create(path)
     except OSError as error:
         raise problems.from_os(error, path) from None
     try:
         _check(path)
-        writer = _patiently(lambda: _writer(path))
+        writer = _patiently(lambda: _writer(path, durable))
         try:
             return writer, _reader(path)
         except sqlite3.Error:
@@ -67,11 +70,11 @@ def _open(path: Path) -> sqlite3.Connection:
     )
 
 
-def _writer(path: Path) -> sqlite3.Connection:
+def _writer(path: Path, durable: bool) -> sqlite3.Connection:
     connection = _open(path)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         schema.migrate(connection)
     except sqlite3.Error:

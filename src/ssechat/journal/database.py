@@ -42,9 +42,9 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> Database:
+    async def open(cls, path: Path, *, durable: bool = False) -> Database:
         """Open or create `path`, bring it to the newest format, and start the two threads."""
-        return cls(path, *await asyncio.to_thread(connect, path))
+        return cls(path, *await asyncio.to_thread(connect, path, durable))
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own; it is committed on return.

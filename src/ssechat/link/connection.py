@@ -15,6 +15,7 @@ import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import Framing
+from ssechat.core.errors import LinkProblem
 from ssechat.core.frames import Frame
 from ssechat.core.ndjson import NdjsonDecoder
 from ssechat.core.sse import SseDecoder
@@ -45,6 +46,18 @@ class FrameDecoder(Protocol):
     def feed(self, chunk: bytes, wall: float = ..., mono: float = ...) -> list[Frame]: ...
 
     def close(self, wall: float = ..., mono: float = ...) -> list[Frame]: ...
+
+
+class Passing(Protocol):
+    """Somebody for whom a request is made, and who is told of the answer as it is."""
+
+    def opened(self, response: httpx.Response) -> None:
+        """It is a stream; its frames follow."""
+        ...
+
+    async def other(self, response: httpx.Response, exchange: Exchange) -> None:
+        """It is something else, of which nothing is read here; it is there until this returns."""
+        ...
 
 
 class Connection:
@@ -119,10 +132,12 @@ async def connect(
     framing: Framing = Framing.SSE,
     offset: int = 0,
     headers_time: float = math.inf,
+    passing: Passing | None = None,
 ) -> AsyncIterator[Connection]:
     """Send `call` and yield the open stream. LinkProblem if none comes, ConfigProblem if it cannot
     even be tried. `offset` is where in the whole body the answer begins, in bytes. `headers_time`:
-    so many seconds the headers may take, if the target does not allow less.
+    so many seconds the headers may take, if the target does not allow less. `passing` is told of
+    the answer first.
 
     Leaving the block closes the connection at once, which is all that a server without another
     way to stop ever hears. `on_sent` is called when the whole request has left.
@@ -140,10 +155,15 @@ async def connect(
     async with Exchange(opening, on_sent) as exchange:
         response = await _head(exchange, target, min(headers_time, target.headers_time))
         if not is_stream(response, framing):
+            if passing is not None:
+                await passing.other(response, exchange)
+                raise LinkProblem("the answer is no stream", kind="content")
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
             problem = refusal(response, redact.body(body), error_text, redact)
             problem.title, problem.detail = redact(problem.title), redact(problem.detail)
             raise problem
+        if passing is not None:
+            passing.opened(response)
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
         made = SseDecoder if framing is Framing.SSE else NdjsonDecoder
         decoder = made(last_event_id=last_event_id, end_mark=end_mark, offset=offset)
