@@ -392,12 +392,6 @@ class Hub:
             if beats % HEARTBEAT == 0:
                 try:
                     await self.journal.beat()
-                    await self._notice_take_overs()
+                    await self._others.notice(self._pumps)
                 except JournalProblem:
                     pass
-
-    async def _notice_take_overs(self) -> None:
-        """A stream that brings nothing does not show that another process reads it now."""
-        for row in await self.journal.foreign():
-            if pump := self._pumps.get(row.id):
-                pump.let_go()

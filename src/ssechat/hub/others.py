@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from ssechat.core.errors import ConfigProblem, JournalProblem
 from ssechat.core.schemes import outlives
 from ssechat.hub.follower import keep_following
 from ssechat.hub.live import Live
+from ssechat.hub.pump import Pump
 from ssechat.journal import UNFINISHED, Journal, StreamRow
 
 _RETRY = 1.0  # s
@@ -57,6 +58,12 @@ class Others:
         live.followed = False
         await self.take(row, live)
         return True
+
+    async def notice(self, pumps: Mapping[str, Pump]) -> None:
+        """Let go of what others have taken: a stream that brings nothing does not show it."""
+        for row in await self._journal.foreign():
+            if pump := pumps.get(row.id):
+                pump.let_go()
 
     async def take(self, row: StreamRow, live: Live) -> Live:
         """Go on with a stream that is ours now; as soon as the journal can be read, if it cannot
