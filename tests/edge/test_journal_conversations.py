@@ -252,6 +252,16 @@ async def test_prompts_are_what_was_sent_each_once_latest_first(tmp_path: Path) 
         assert await journal.prompts(2) == ["a", "c"]
 
 
+async def test_prompts_are_not_more_than_a_program_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "MOST_PROMPTS", 25)
+    async with opened(tmp_path) as journal:
+        for text in ("a" * 10, "b" * 10, "c" * 10):
+            await answer(journal, text, "an answer")
+        assert await journal.prompts() == ["c" * 10, "b" * 10]
+
+
 async def test_tabs_are_open_again_at_the_next_start(tmp_path: Path) -> None:
     async with opened(tmp_path, DEAD) as journal:
         name = await answer(journal, "a", "b")

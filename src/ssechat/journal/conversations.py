@@ -10,6 +10,8 @@ from ssechat.journal.problems import not_found
 from ssechat.journal.records import ConversationRow, MessageRow
 from ssechat.journal.rows import MESSAGE_COLUMNS, message, storable
 
+MOST_PROMPTS = 16 * 2**20  # characters
+
 _SELECT = """
     SELECT id, title, created, updated, head, profile, model, system,
         (SELECT count(*) FROM message WHERE conversation_id = conversation.id) AS count,
@@ -125,11 +127,13 @@ def delete(connection: sqlite3.Connection, conversation_id: str) -> bool:
 
 
 def prompts(connection: sqlite3.Connection, limit: int) -> list[str]:
-    """What users have sent, the latest first, each text once."""
+    """What users have sent, the latest first, each text once; no more than `MOST_PROMPTS`."""
     found: dict[str, None] = {}
+    room = MOST_PROMPTS
     query = "SELECT text FROM message WHERE role = ? ORDER BY rank DESC"
     for (text,) in connection.execute(query, (Role.USER.value,)):
-        if len(found) >= limit:
+        room -= len(text)
+        if len(found) >= limit or room < 0:
             break
         found[text] = None
     return list(found)
