@@ -26,6 +26,7 @@ IMPURE = frozenset(IMPURE_WORDS.split())
 """What the core may not import of the standard library: clocks, chance, files, processes, nets."""
 
 OWNERS = {
+    "anyio": ("link",),
     "httpx": ("link",),
     "httpx_sse": ("link",),
     "certifi": ("link",),

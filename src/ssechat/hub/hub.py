@@ -52,15 +52,26 @@ Profiles = Callable[[str], Awaitable[Profile | None]]
 
 
 class Hub:
-    """The live streams of this process, one pump each."""
+    """The live streams of this process, one pump each.
+
+    With `forks`, another answer that a server sends becomes the next attempt. `made` is told of
+    each stream before any of its frames is folded.
+    """
 
     def __init__(
-        self, journal: Journal, clients: Clients, profiles: Profiles, *, forks: bool = True
+        self,
+        journal: Journal,
+        clients: Clients,
+        profiles: Profiles,
+        *,
+        forks: bool = True,
+        made: Callable[[Live], object] = lambda live: None,
     ) -> None:
         self.journal = journal
         self.clients = clients
         self._profiles = profiles
         self._forks = forks
+        self._made = made
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._continued: set[str] = set()  # messages whose continuation is being made
@@ -74,6 +85,10 @@ class Hub:
     def lives(self) -> list[Live]:
         """Streams that have not ended."""
         return [live for live in self._lives.values() if not live.ended.is_set()]
+
+    def held(self, stream_id: str) -> Live | None:
+        """A stream that is held here, ended or not."""
+        return self._lives.get(stream_id)
 
     def live(self, message_id: str) -> Live | None:
         """The stream that answers as `message_id`, while it is held here."""
@@ -95,7 +110,7 @@ class Hub:
         )
         call = humbled(way.dialect.request(asked), way.profile, self._lives.values())
         call = findable(call, way.profile)
-        live, pump = await self._begin(
+        live, pump = await self.begin(
             way,
             call,
             asked.model,
@@ -107,26 +122,11 @@ class Hub:
         pump.start(pump.out.submitted())
         return live
 
-    async def relay(
-        self,
-        profile: Profile,
-        call: Call,
-        passing: Passing,
-        begun: Callable[[Live], Awaitable[object]],
-    ) -> Live:
-        """Send somebody else's request as it is, once `begun` has returned. Raises Problem; nothing
-        is sent then."""
-        way = await route(profile)
-        call = findable(call, profile)
-        live, pump = await self._begin(way, call, "", text="", passing=passing)
-        await begun(live)
-        pump.start(pump.out.submitted())
-        return live
-
-    async def _begin(
+    async def begin(
         self, way: Route, call: Call, model: str, passing: Passing | None = None, **place: Any
     ) -> tuple[Live, Pump]:
-        """Write down a new answer and the request for it, and make its pump."""
+        """Write down a new answer and the request for it, and make its pump, which is to be
+        started with `pump.out.submitted()`. `place` is as for `NewStream`."""
         profile = way.profile
         begun = await self.journal.begin(
             NewStream(
@@ -192,7 +192,7 @@ class Hub:
         try:
             way = await self._way(row.profile)
             found = await going_on(self.journal, self.clients, self.live, row, way)
-            live, pump = await self._begin(
+            live, pump = await self.begin(
                 way,
                 found.continuation.call,
                 row.model,
@@ -300,6 +300,7 @@ class Hub:
         live.handle, live.continues = row.handle, continues(row)
         let_go(self._lives, self._pumps)
         self._lives[row.id] = live
+        self._made(live)
         return live
 
     async def _resume(self, row: StreamRow, live: Live) -> Live:

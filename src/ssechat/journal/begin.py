@@ -111,7 +111,7 @@ def _stream(
     connection: sqlite3.Connection, lease: str, message_id: str, new: NewStream, now: float
 ) -> str:
     values = {
-        "id": new_id("sm_"),
+        "id": new.stream_id or new_id("sm_"),
         "message_id": message_id,
         "profile": new.profile,
         "dialect": new.dialect,

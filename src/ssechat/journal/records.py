@@ -25,7 +25,7 @@ class NewStream(msgspec.Struct, frozen=True, kw_only=True):
     Without `conversation_id` a conversation is made, called `title` or as the prompt begins.
     Without `text` the answer is a new attempt at `parent_id`, which is a user's message then; else
     `parent_id` is the message that the text comes after, None for a first one. `options` are the
-    dialect's.
+    dialect's; `stream_id` is a name of the caller's choosing.
     """
 
     conversation_id: str | None = None
@@ -39,6 +39,7 @@ class NewStream(msgspec.Struct, frozen=True, kw_only=True):
     call: Call
     idempotency_key: str = ""
     options: dict[str, Any] = {}
+    stream_id: str = ""
 
 
 class Begun(msgspec.Struct, frozen=True):

@@ -48,14 +48,21 @@ class FrameDecoder(Protocol):
     def close(self, wall: float = ..., mono: float = ...) -> list[Frame]: ...
 
 
+class Head(NamedTuple):
+    """The head of an answer; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+
+
 class Passing(Protocol):
     """Somebody for whom a request is made, and who is told of the answer as it is."""
 
-    def opened(self, response: httpx.Response) -> None:
+    def opened(self, head: Head) -> None:
         """It is a stream; its frames follow."""
         ...
 
-    async def other(self, response: httpx.Response, exchange: Exchange) -> None:
+    async def other(self, head: Head, exchange: Exchange) -> None:
         """It is something else, of which nothing is read here; it is there until this returns."""
         ...
 
@@ -156,14 +163,14 @@ async def connect(
         response = await _head(exchange, target, min(headers_time, target.headers_time))
         if not is_stream(response, framing):
             if passing is not None:
-                await passing.other(response, exchange)
+                await passing.other(_head_of(response), exchange)
                 raise LinkProblem("the answer is no stream", kind="content")
             body = await exchange.beginning(ERROR_LIMIT, BODY_TIME)
             problem = refusal(response, redact.body(body), error_text, redact)
             problem.title, problem.detail = redact(problem.title), redact(problem.detail)
             raise problem
         if passing is not None:
-            passing.opened(response)
+            passing.opened(_head_of(response))
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
         made = SseDecoder if framing is Framing.SSE else NdjsonDecoder
         decoder = made(last_event_id=last_event_id, end_mark=end_mark, offset=offset)
@@ -175,12 +182,13 @@ async def connect(
 
 class Answer(NamedTuple):
     """A short answer. `retry_after` in seconds, if the server names a time; `server` is what it
-    calls itself."""
+    calls itself; `head` is all of its head, which may hold what was sent to the server."""
 
     status: int
     body: bytes
     retry_after: float | None = None
     server: str = ""
+    head: Head = Head(0, {})
 
 
 async def fetch(
@@ -209,7 +217,8 @@ async def fetch(
         asked = retry_after(response.headers.get("retry-after", ""))
         redact = target.redactor
         server = redact(response.headers.get("server", ""))
-        return Answer(response.status_code, redact.body(body), asked, server)
+        head = _head_of(response)
+        return Answer(response.status_code, redact.body(body), asked, server, head)
 
 
 def sendable(event_id: str) -> bool:
@@ -227,6 +236,10 @@ def _request(target: Target, call: Call, ours: dict[str, str], trace: Trace) -> 
         "timeout": httpx.Timeout(connect=target.connect, read=None, write=30.0, pool=10.0),
         "extensions": {"trace": trace},
     }
+
+
+def _head_of(response: httpx.Response) -> Head:
+    return Head(response.status_code, dict(response.headers))
 
 
 async def _head(exchange: Exchange, target: Target, headers_time: float) -> httpx.Response:

@@ -1,0 +1,228 @@
+"""The relay's journal: a journal of streams, with who owns which, and the tokens of owners."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from ssechat.core.frames import Frame
+from ssechat.journal import frames, streams
+from ssechat.journal.database import Database
+from ssechat.journal.journal import Journal
+from ssechat.journal.lease import Lease
+from ssechat.journal.records import Outcome
+
+TOKEN_PREFIX = "sst_"
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS relay_token (
+        name TEXT PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,      -- SHA-256 of the token
+        created REAL NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS relay_stream (
+        stream_id TEXT PRIMARY KEY REFERENCES stream (id) ON DELETE CASCADE,
+        owner TEXT NOT NULL,
+        upstream TEXT NOT NULL,
+        idempotency_key TEXT,           -- NULL if the client sent none
+        digest BLOB NOT NULL,           -- SHA-256 of path and body
+        UNIQUE (owner, idempotency_key)
+    )""",
+    # Keys that were cancelled before they came, and streams that have been forgotten.
+    """CREATE TABLE IF NOT EXISTS relay_past (
+        owner TEXT NOT NULL,
+        name TEXT NOT NULL,             -- a stream's id, or "key:" and a key
+        until REAL NOT NULL,
+        PRIMARY KEY (owner, name)
+    )""",
+    # What an upstream keeps for an owner, such as a response that can be asked for again.
+    """CREATE TABLE IF NOT EXISTS relay_object (
+        upstream TEXT NOT NULL,
+        id TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        created REAL NOT NULL,
+        PRIMARY KEY (upstream, id)
+    )""",
+)
+_STREAM = """
+    SELECT stream_id, owner, upstream, idempotency_key, digest, stream.dialect, stream.state,
+        stream.note, stream.created, stream.ended, conversation_id
+    FROM relay_stream
+    JOIN stream ON stream.id = stream_id
+    JOIN message ON message.id = stream.message_id
+"""
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A stream, as its owner may know of it."""
+
+    stream_id: str
+    owner: str
+    upstream: str
+    idempotency_key: str | None
+    digest: bytes
+    dialect: str
+    state: str
+    note: str
+    created: float
+    ended: float | None
+    conversation_id: str
+
+
+def hash_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+class RelayJournal(Journal):
+    """`last_event(stream id, outcome)` is an event to be written behind all others of a stream
+    that ends, if it needs one; `written` is told once it has been."""
+
+    def __init__(self, database: Database, lease: Lease) -> None:
+        super().__init__(database, lease)
+        self.last_event: Callable[[str, Outcome], Frame | None] = lambda stream_id, outcome: None
+        self.written: Callable[[str, Frame], object] = lambda stream_id, frame: None
+
+    @classmethod
+    async def open(cls, path: Path, lease: Lease | None = None) -> RelayJournal:
+        """As for any journal; what is committed survives a loss of power, too."""
+        if lease is None:
+            lease = await asyncio.to_thread(Lease.current)
+        journal = cls(await Database.open(path, durable=True), lease)
+        await journal._write(_make_tables)
+        return journal
+
+    async def settle(self, stream_id: str, outcome: Outcome) -> None:
+        """End a stream, with a last event if it needs one. Its text is not kept beside its events:
+        nobody looks for it here."""
+        last = self.last_event(stream_id, outcome)
+        bare = Outcome(state=outcome.state, note=outcome.note, resumes=outcome.resumes)
+        await self._write(lambda c: _settle(c, self._own, stream_id, bare, last))
+        if last is not None:
+            self.written(stream_id, last)
+
+    async def pack(self, stream_id: str) -> bool:
+        """Nothing is packed: it is forgotten soon, and to be replayed as it came until then."""
+        return False
+
+    # Tokens.
+
+    async def add_token(self, name: str) -> str | None:
+        """A new owner's token, of which only a hash is kept; None if the name is taken."""
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        values = (name, hash_of(token), time.time())
+        insert = "INSERT INTO relay_token VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
+        added = await self._write(lambda c: c.execute(insert, values).rowcount)
+        return token if added else None
+
+    async def tokens(self) -> list[tuple[str, float]]:
+        """Owners, and since when, in seconds since the epoch."""
+        query = "SELECT name, created FROM relay_token ORDER BY created"
+        return await self._read(lambda c: c.execute(query).fetchall())
+
+    async def revoke_token(self, name: str) -> bool:
+        """Whether there was one."""
+        delete = "DELETE FROM relay_token WHERE name = ?"
+        return await self._write(lambda c: c.execute(delete, (name,)).rowcount == 1)
+
+    async def owner_of(self, token: str) -> str | None:
+        """Whose token it is. What is compared is a hash, so time tells nothing of the token."""
+        query = "SELECT name FROM relay_token WHERE hash = ?"
+        found = await self._read(lambda c: c.execute(query, (hash_of(token),)).fetchone())
+        return found[0] if found else None
+
+    # Streams and their owners.
+
+    async def register(self, owned: Owned) -> None:
+        """Note whose a stream is, before its request is sent."""
+        values = (
+            *(owned.stream_id, owned.owner, owned.upstream),
+            *(owned.idempotency_key, owned.digest),
+        )
+        insert = "INSERT INTO relay_stream VALUES (?, ?, ?, ?, ?)"
+        await self._write(lambda c: c.execute(insert, values))
+
+    async def owned(self, owner: str, stream_id: str) -> Owned | None:
+        """The stream, if it is this owner's."""
+        found = await self._owned("WHERE stream_id = ? AND owner = ?", (stream_id, owner))
+        return found[0] if found else None
+
+    async def by_key(self, owner: str, key: str) -> Owned | None:
+        found = await self._owned("WHERE owner = ? AND idempotency_key = ?", (owner, key))
+        return found[0] if found else None
+
+    async def all_of(self, owner: str, states: tuple[str, ...], limit: int) -> list[Owned]:
+        """The newest first; of all states if none is named."""
+        chosen = f"AND stream.state IN ({', '.join('?' * len(states))})" if states else ""
+        rest = f"WHERE owner = ? {chosen} ORDER BY stream.rank DESC LIMIT ?"
+        return await self._owned(rest, (owner, *states, limit))
+
+    async def _owned(self, rest: str, values: tuple[object, ...]) -> list[Owned]:
+        found = await self._read(lambda c: c.execute(_STREAM + rest, values).fetchall())
+        return [Owned(*row) for row in found]
+
+    async def forget(self, owned: Owned, until: float) -> None:
+        """Delete a stream; its owner is told until then that it is gone."""
+        await self._write(lambda c: _forget(c, owned, until))
+
+    async def old(self, before: float) -> list[Owned]:
+        """Streams that ended before this time, in seconds since the epoch."""
+        return await self._owned("WHERE stream.ended < ?", (before,))
+
+    async def call_off(self, owner: str, key: str, until: float) -> None:
+        """A request with this key is to start nothing, should it come yet."""
+        await self._write(lambda c: _remember(c, owner, f"key:{key}", until))
+
+    async def past(self, owner: str, name: str) -> bool:
+        """Whether a stream by this id was forgotten, or "key:" and a key called off."""
+        query = "SELECT 1 FROM relay_past WHERE owner = ? AND name = ? AND until > ?"
+        values = (owner, name, time.time())
+        return await self._read(lambda c: c.execute(query, values).fetchone() is not None)
+
+    async def tidy(self) -> None:
+        await self._write(
+            lambda c: c.execute("DELETE FROM relay_past WHERE until < ?", (time.time(),))
+        )
+
+    # What upstreams keep.
+
+    async def keep_object(self, upstream: str, id: str, owner: str) -> None:
+        insert = "INSERT INTO relay_object VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        values = (upstream, id, owner, time.time())
+        await self._write(lambda c: c.execute(insert, values))
+
+    async def owns_object(self, upstream: str, id: str, owner: str) -> bool:
+        query = "SELECT 1 FROM relay_object WHERE upstream = ? AND id = ? AND owner = ?"
+        values = (upstream, id, owner)
+        return await self._read(lambda c: c.execute(query, values).fetchone() is not None)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+
+
+def _settle(
+    connection: sqlite3.Connection, lease: str, stream_id: str, outcome: Outcome, last: Frame | None
+) -> None:
+    if last is not None:
+        cursor = streams.get(connection, stream_id).cursor
+        frames.append(connection, lease, stream_id, [last], cursor)
+    streams.settle(connection, lease, stream_id, outcome, time.time())
+
+
+def _forget(connection: sqlite3.Connection, owned: Owned, until: float) -> None:
+    connection.execute("DELETE FROM conversation WHERE id = ?", (owned.conversation_id,))
+    _remember(connection, owned.owner, owned.stream_id, until)
+
+
+def _remember(connection: sqlite3.Connection, owner: str, name: str, until: float) -> None:
+    connection.execute(
+        "INSERT INTO relay_past VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = excluded.until",
+        (owner, name, until),
+    )

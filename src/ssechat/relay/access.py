@@ -1,0 +1,85 @@
+"""Who may come in: our own names as Host, no foreign page, JSON only, and an owner's token."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+
+from ssechat.journal.relay import RelayJournal
+from ssechat.relay.config import RelayConfig
+from ssechat.relay.errors import Refusal
+
+LOCAL = "local"
+"""The owner of everything that comes over a Unix socket, which only its owner can open."""
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
+_MINUTE = 60.0  # s
+
+
+def check(config: RelayConfig, method: str, headers: Headers) -> None:
+    """Raises Refusal. A page in a browser can reach loopback; it gets nothing here, nor does one
+    that made the browser believe another name is ours."""
+    host = headers.get("host", "").lower()
+    match = _HOST.fullmatch(host)
+    if match is None or match[1] not in config.allowed_hosts:
+        raise Refusal(421, "this relay does not answer under that host name (allowed_hosts)")
+    origin = headers.get("origin")
+    if origin is not None and not _is_own(origin.lower(), host) and origin not in config.origins:
+        raise Refusal(403, "requests from other origins are refused (origins)")
+    if method == "POST" and not _is_json(headers):
+        raise Refusal(415, "send the body as Content-Type: application/json")
+
+
+def token_of(headers: Mapping[str, str]) -> str:
+    """The token, from where clients put their keys; "" if there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
+
+
+async def owner_of(journal: RelayJournal, headers: Mapping[str, str], *, local: bool) -> str:
+    """Whose request it is. Raises Refusal."""
+    token = token_of(headers)
+    owner = await journal.owner_of(token) if token else None
+    if owner is not None:
+        return owner
+    if local:
+        return LOCAL
+    raise Refusal(
+        401,
+        "a token of this relay is needed (ssechat relay token add NAME)",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+class Rates:
+    """Requests of each owner, as a bucket that is full after a minute of rest."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most = per_minute
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, owner: str) -> None:
+        """Count a request. Raises Refusal if there have been too many."""
+        now = time.monotonic()
+        left, since = self._left.get(owner, (float(self._most), now))
+        left = min(self._most, left + (now - since) * self._most / _MINUTE)
+        if left < 1:
+            wait = round((1 - left) * _MINUTE / self._most) + 1
+            raise Refusal(429, "too many requests", headers={"Retry-After": str(wait)})
+        self._left[owner] = left - 1, now
+
+
+def _is_own(origin: str, host: str) -> bool:
+    return origin in (f"http://{host}", f"https://{host}")
+
+
+def _is_json(headers: Headers) -> bool:
+    """A POST without any body needs no type: pages cannot make one without an Origin."""
+    kind = headers.get("content-type")
+    if kind is None:
+        return "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
+    return kind.partition(";")[0].strip().lower() == "application/json"

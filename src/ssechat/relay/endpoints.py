@@ -1,0 +1,107 @@
+"""What of an upstream's API passes through, and in which dialect it is spoken."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+
+from ssechat.core.conversation import Call
+from ssechat.relay.config import Upstream
+
+_GENERATION = {
+    "openai-chat": re.compile(r"(?:.*/)?chat/completions"),
+    "openai-responses": re.compile(r"(?:.*/)?responses"),
+    "anthropic": re.compile(r"(?:.*/)?messages"),
+    "gemini": re.compile(r"(?:.*/)?models/(?P<model>[^/:]+):(?:streamG|g)enerateContent"),
+    "gemini-interactions": re.compile(r"(?:.*/)?interactions"),
+    "ollama": re.compile(r"(?:.*/)?api/chat"),
+}
+"""The paths to which a POST generates an answer, below the upstream's name."""
+_OBJECT = re.compile(
+    r"(?:.*/)?(?:responses|interactions)/(?P<id>[^/]+)(?:/(?:cancel|input_items))?"
+)
+_MODELS = re.compile(r"(?:(?:v1|v1beta)/)?models(?:/[^/]+)?|api/tags|(?:api/)?v1/models(?:/[^/]+)?")
+_SAFE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=/-]{1,500}")
+_STEPS_OUT = {"", ".", ".."}
+
+_KEPT_HEADERS = re.compile(
+    r"accept|content-type|user-agent|anthropic-(?:version|beta)|openai-beta|x-stainless-.*"
+    r"|http-referer|x-title|x-goog-api-client",
+    re.IGNORECASE,
+)
+"""Headers that a client may have passed on: what says how it wants the answer, and what it is."""
+
+
+class Endpoint(NamedTuple):
+    """A generation endpoint: the dialect, and the model if the path names it."""
+
+    dialect: str
+    model: str = ""
+
+
+class Asked(msgspec.Struct):
+    """What the relay looks at in a request's body."""
+
+    model: object = ""
+    stream: object = None
+    previous_response_id: object = None
+    previous_interaction_id: object = None
+
+
+def endpoint(upstream: Upstream, path: str) -> Endpoint | None:
+    """The generation endpoint at this path, if the upstream's may be used."""
+    for dialect, pattern in _GENERATION.items():
+        match = pattern.fullmatch(path)
+        if match and (not upstream.dialects or dialect in upstream.dialects):
+            return Endpoint(dialect, match.groupdict().get("model", ""))
+    return None
+
+
+def lists_models(method: str, path: str) -> bool:
+    return method == "GET" and _MODELS.fullmatch(path) is not None
+
+
+def object_id(method: str, path: str) -> str:
+    """The name of what the upstream keeps and this request is about, or ""."""
+    match = _OBJECT.fullmatch(path) if method in ("GET", "POST", "DELETE") else None
+    return match["id"] if match else ""
+
+
+def allowed(upstream: Upstream, method: str, path: str) -> bool:
+    """Whether the operator lets this request pass as it is."""
+    wanted = f"{method} {path}"
+    return any(
+        wanted.startswith(entry[:-1]) if entry.endswith("*") else wanted == entry
+        for entry in upstream.allow_paths
+    )
+
+
+def is_safe(path: str) -> bool:
+    """Whether the path leads below the upstream's base URL, however it is read."""
+    return bool(_SAFE.fullmatch(path)) and not _STEPS_OUT.intersection(path.split("/"))
+
+
+def asked(body: bytes) -> Asked | None:
+    """What a JSON body asks for; None if it is no object."""
+    try:
+        return msgspec.json.decode(body, type=Asked) if body else Asked()
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def streams(dialect: str, path: str, wanted: Asked) -> bool:
+    """Whether this request asks for a stream."""
+    if dialect == "gemini":
+        return ":stream" in path
+    return wanted.stream is not False if dialect == "ollama" else wanted.stream is True
+
+
+def call(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Call:
+    """The request as it goes to the upstream: without the client's credentials and cookies."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    rest = urlencode([(name, value) for name, value in pairs if name != "key"])
+    kept = {name: value for name, value in headers.items() if _KEPT_HEADERS.fullmatch(name)}
+    return Call(method, f"{path}?{rest}" if rest else path, kept, body)

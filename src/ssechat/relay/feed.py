@@ -1,0 +1,150 @@
+"""A stream's events as readers get them: numbered, encoded once, from memory or the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from ssechat.core.dialects import Framing
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.sse import encode
+from ssechat.journal import Journal
+from ssechat.relay.ids import event_id
+
+RETRY = 1000
+"""Milliseconds after which a reader that lost its connection should come back."""
+RING = 256 * 2**10
+"""Bytes of the newest events that are held for readers who keep up."""
+_PAGE = 500  # frames read at once
+
+
+class Place(NamedTuple):
+    """How far a reader is: `frames` of the journal are behind it, and `events` among them."""
+
+    frames: int = 0
+    events: int = 0
+
+
+class Piece(NamedTuple):
+    """Some bytes to be sent, and the place behind them."""
+
+    place: Place
+    data: bytes
+
+
+class Feed:
+    """The events of one stream; `take` is told of frames once they are in the journal.
+
+    `framing` is the upstream's: NDJSON lines are events, too. `closed` is set once the stream has
+    ended and no event will follow.
+    """
+
+    def __init__(self, stream_id: str, journal: Journal, framing: Framing = Framing.SSE) -> None:
+        self.stream_id = stream_id
+        self.framing = framing
+        self.end = Place()
+        self.size = 0
+        self.closed = False
+        self.readers = 0
+        self._journal = journal
+        self._ring: deque[Piece] = deque()
+        self._held = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def events(self) -> int:
+        return self.end.events
+
+    async def load(self) -> None:
+        """Take what the journal holds of a stream that has ended."""
+        while rows := await self._journal.frames(self.stream_id, self.end.frames, _PAGE):
+            self.take([frame for _, frame in rows])
+        self.close()
+
+    def take(self, frames: Iterable[Frame]) -> None:
+        """These frames follow; they are safe."""
+        for frame in frames:
+            piece = self._piece(self.end, frame)
+            self.end = piece.place
+            self.size += len(frame.data)
+            self._ring.append(piece)
+            self._held += len(piece.data)
+            while self._held > RING and len(self._ring) > 1:
+                self._held -= len(self._ring.popleft().data)
+        self._wake()
+
+    def close(self) -> None:
+        self.closed = True
+        self._wake()
+
+    async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
+        """What follows event number `after`, to the end of the stream. With `lines` the upstream's
+        NDJSON as it came, without ids."""
+        place = await self._find(after)
+        while True:
+            changed = self._changed
+            if place == self.end:
+                if self.closed:
+                    return
+                await changed.wait()
+                continue
+            pieces = self._from_ring(place, lines) or await self._from_journal(place, lines)
+            place = pieces[-1].place
+            if data := b"".join(piece.data for piece in pieces):
+                yield data
+
+    async def _find(self, after: int) -> Place:
+        """The place right behind an event."""
+        if after <= 0:
+            return Place()
+        if after == self.end.events:
+            return self.end
+        place = Place()
+        while place.events < after:
+            for piece in await self._from_journal(place, lines=False):
+                place = piece.place
+                if place.events == after:
+                    break
+        return place
+
+    def _from_ring(self, place: Place, lines: bool) -> list[Piece]:
+        """What is held behind the place; nothing if some of it is not held any more."""
+        ring = self._ring
+        if lines or not ring or place.frames < ring[0].place.frames - 1:
+            return []
+        first = place.frames - ring[0].place.frames + 1
+        return list(islice(ring, first, None))
+
+    async def _from_journal(self, place: Place, lines: bool) -> list[Piece]:
+        pieces = []
+        for _, frame in await self._journal.frames(self.stream_id, place.frames, _PAGE):
+            piece = self._line(place, frame) if lines else self._piece(place, frame)
+            pieces.append(piece)
+            place = piece.place
+        return pieces
+
+    def _piece(self, place: Place, frame: Frame) -> Piece:
+        match frame.kind:
+            case FrameKind.EVENT:
+                place = Place(place.frames + 1, place.events + 1)
+                name = event_id(self.stream_id, place.events)
+                retry = RETRY if place.events == 1 else None
+                sent = msgspec.structs.replace(frame, id=name, own_id=True, retry=retry)
+                return Piece(place, encode(sent))
+            case FrameKind.COMMENT:
+                return Piece(Place(place.frames + 1, place.events), encode(frame))
+        return Piece(Place(place.frames + 1, place.events), b"")
+
+    def _line(self, place: Place, frame: Frame) -> Piece:
+        event = frame.kind is FrameKind.EVENT
+        data = frame.data.encode("utf-8", "replace") + b"\n" if event else b""
+        return Piece(Place(place.frames + 1, place.events + event), data)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

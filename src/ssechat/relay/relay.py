@@ -1,0 +1,305 @@
+"""The relay itself: streams that it starts for owners, keeps while they run, and forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from ssechat.core.conversation import Call
+from ssechat.core.dialects import dialect as codec_of
+from ssechat.core.errors import LinkProblem, Problem
+from ssechat.core.fold import mark_note
+from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.resume import State
+from ssechat.hub import Hub, Live
+from ssechat.hub.prompts import findable
+from ssechat.hub.route import route
+from ssechat.journal import UNFINISHED, Outcome
+from ssechat.journal.relay import Owned, RelayJournal
+from ssechat.journal.rows import new_id
+from ssechat.link import Clients, Head
+from ssechat.relay import errors
+from ssechat.relay.config import RelayConfig
+from ssechat.relay.errors import Refusal
+from ssechat.relay.feed import Feed
+from ssechat.relay.passing import FirstAnswer, Verbatim
+from ssechat.settings import Profile
+
+_REMEMBERED = 86_400.0
+"""Seconds for which owners are told that a stream is gone, and called-off keys start nothing."""
+_KEPT_FEEDS = 256
+_LOOK = 1.0  # s between looks at streams that nobody reads
+_FORGET = 60.0  # s between looks at streams that ended long ago
+
+Profiles = Callable[[str], Profile | None]
+
+
+class Started(NamedTuple):
+    """A stream that answers a request, or the answer that is none."""
+
+    feed: Feed | None
+    head: Head
+    body: bytes = b""
+    replayed: bool = False
+
+
+class Relay:
+    """The hub behind HTTP. To be made on the running event loop."""
+
+    def __init__(self, config: RelayConfig, journal: RelayJournal) -> None:
+        self.config = config
+        self.journal = journal
+        self.clients = Clients()
+        self.hub = Hub(journal, self.clients, self._profile, forks=False, made=self._made)
+        self.draining = False
+        self._feeds: dict[str, Feed] = {}
+        self._opening: dict[str, FirstAnswer] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._why: dict[str, str] = {}
+        self._fetched: dict[str, str] = {}
+        self._unread: dict[str, float] = {}
+        journal.last_event = self._last_event
+        journal.written = self._written
+        self._tasks = [asyncio.create_task(work()) for work in (self._watch_readers, self._tidy)]
+
+    @classmethod
+    async def open(cls, config: RelayConfig, path: Path) -> Relay:
+        """Open the journal, and go on with what an earlier process left. Raises JournalProblem."""
+        relay = cls(config, await RelayJournal.open(path))
+        await relay.hub.take_up()
+        return relay
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.journal.hurry()
+        try:
+            await self.hub.close()
+        finally:
+            await self.clients.close()
+            await self.journal.close()
+
+    # Starting.
+
+    async def start(
+        self, owner: str, upstream: str, dialect: str, call: Call, *, key: str, digest: bytes
+    ) -> Started:
+        """Send an owner's request, or find the stream that it started before under this key.
+        Raises Refusal, and Problem if the upstream gives no answer at all."""
+        if not key:
+            return await self._start(owner, upstream, dialect, call, None, digest)
+        lock = self._locks.setdefault((owner, key), asyncio.Lock())
+        try:
+            async with lock:
+                if known := await self.journal.by_key(owner, key):
+                    return await self._again(known, digest)
+                if await self.journal.past(owner, f"key:{key}"):
+                    raise Refusal(409, "this request was cancelled before it came")
+                return await self._start(owner, upstream, dialect, call, key, digest)
+        finally:
+            if not lock.locked():
+                self._locks.pop((owner, key), None)
+
+    async def _again(self, known: Owned, digest: bytes) -> Started:
+        if known.digest != digest:
+            raise Refusal(422, "this Idempotency-Key was used with another request")
+        head = Head(200, {"idempotent-replayed": "true"})
+        return Started(await self.feed(known), head, replayed=True)
+
+    async def _start(
+        self, owner: str, upstream: str, dialect: str, call: Call, key: str | None, digest: bytes
+    ) -> Started:
+        self._make_room(owner, await self.journal.all_of(owner, UNFINISHED, 1 << 20))
+        profile = self.config.upstreams[upstream].profile(dialect)
+        way = await route(profile)
+        first = FirstAnswer(way.target.redactor)
+        stream_id = new_id("st_")
+        self._opening[stream_id] = first
+        call = findable(call, profile)
+        live, pump = await self.hub.begin(
+            way, call, "", passing=first, text="", stream_id=stream_id
+        )
+        owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
+        await self.journal.register(owned)
+        pump.start(pump.out.submitted())
+        try:
+            came = await asyncio.shield(first.came)
+        finally:
+            del self._opening[stream_id]
+        if isinstance(came, Verbatim):
+            await self._drop(owner, live)
+            return Started(None, came.head, came.body)
+        return Started(self._feeds[stream_id], came)
+
+    def _make_room(self, owner: str, live: list[Owned]) -> None:
+        if self.draining:
+            raise Refusal(503, "the relay is about to end", headers={"Retry-After": "5"})
+        if len(live) >= self.config.limits.live_streams:
+            most = self.config.limits.live_streams
+            raise Refusal(
+                429, f"{most} streams of yours are live already", headers={"Retry-After": "5"}
+            )
+
+    async def _drop(self, owner: str, live: Live) -> None:
+        """Forget a request that no stream came of, so that it may be sent again."""
+        await live.ended.wait()
+        self._feeds.pop(live.stream_id, None)
+        await self.journal.delete(live.conversation_id)
+
+    # Reading.
+
+    async def find(self, owner: str, stream_id: str) -> Owned:
+        """The stream, if it is this owner's. Raises Refusal: the same for all others."""
+        found = await self.journal.owned(owner, stream_id)
+        if found is not None:
+            return found
+        if await self.journal.past(owner, stream_id):
+            raise Refusal(410, "this stream has been forgotten", facts={"reason": "expired"})
+        raise Refusal(404, "no such stream")
+
+    async def feed(self, owned: Owned) -> Feed:
+        """The stream's events."""
+        feed = self._feeds.get(owned.stream_id)
+        if feed is None:
+            feed = self._new_feed(owned.stream_id, owned.dialect)
+            await feed.load()
+        return feed
+
+    def _new_feed(self, stream_id: str, dialect: str) -> Feed:
+        for id in [id for id, feed in self._feeds.items() if feed.closed and not feed.readers]:
+            if len(self._feeds) < _KEPT_FEEDS:
+                break
+            del self._feeds[id]
+        feed = self._feeds[stream_id] = Feed(stream_id, self.journal, codec_of(dialect).FRAMING)
+        return feed
+
+    def live(self, stream_id: str) -> Live | None:
+        """The stream, while it has not ended."""
+        live = self.hub.held(stream_id)
+        return live if live is not None and not live.ended.is_set() else None
+
+    # Ending.
+
+    def stop(self, stream_id: str, why: str) -> bool:
+        """End a generation; False if it has ended already."""
+        live = self.live(stream_id)
+        if live is None:
+            return False
+        self._why.setdefault(stream_id, why)
+        self.hub.stop(live)
+        return True
+
+    async def cancel_by_key(self, owner: str, key: str) -> Owned | None:
+        """Stop what a key started; if that is nothing yet, see to it that it starts nothing."""
+        known = await self.journal.by_key(owner, key)
+        if known is None:
+            await self.journal.call_off(owner, key, time.time() + _REMEMBERED)
+            return None
+        self.stop(known.stream_id, "it was cancelled")
+        return known
+
+    async def delete(self, owned: Owned) -> None:
+        """Stop the stream, and forget it."""
+        live = self.live(owned.stream_id)
+        if live is not None:
+            self.stop(owned.stream_id, "it was deleted")
+            await live.ended.wait()
+        await self._forget(owned)
+
+    async def _forget(self, owned: Owned) -> None:
+        await self.journal.forget(owned, time.time() + _REMEMBERED)
+        if feed := self._feeds.pop(owned.stream_id, None):
+            feed.close()
+
+    # What the hub tells.
+
+    async def _profile(self, name: str) -> Profile | None:
+        """The upstream of a stored stream, whose profile's name is `UPSTREAM/DIALECT`."""
+        upstream, _, dialect = name.partition("/")
+        found = self.config.upstreams.get(upstream)
+        return found.profile(dialect) if found else None
+
+    def _made(self, live: Live) -> None:
+        feed = self._new_feed(live.stream_id, live.dialect)
+        held: list[Frame] = []
+
+        def take(frames: list[Frame]) -> None:
+            self._note(live, frames)
+            held.extend(frames)
+            if live.unsaved is None:  # what is not safe yet is not shown
+                feed.take(held)
+                held.clear()
+            if feed.size > self.config.limits.stream_bytes:
+                self.stop(live.stream_id, "it is longer than this relay allows")
+
+        def changed(live: Live) -> None:
+            if held and live.unsaved is None:
+                take([])
+            self._look_at_opening(live)
+            if live.ended.is_set():
+                unwatch()
+                feed.close()
+
+        live.tap = take
+        unwatch = live.watch(changed)
+
+    def _look_at_opening(self, live: Live) -> None:
+        """A client does not wait for an upstream that cannot be reached: it has its own retries."""
+        first = self._opening.get(live.stream_id)
+        if first is None or first.came.done() or first.passed:
+            return
+        if live.machine.state is State.BACKOFF or live.outcome is not None:
+            problem = live.problem or LinkProblem("the upstream gave no answer", kind="lost")
+            first.none(problem)
+            self.hub.stop(live)
+
+    def _note(self, live: Live, frames: list[Frame]) -> None:
+        for frame in frames:
+            if frame.kind is FrameKind.MARK and frame.event == MarkName.FETCHED:
+                self._fetched[live.stream_id] = str(mark_note(frame).get("body", ""))
+
+    def _last_event(self, stream_id: str, outcome: Outcome) -> Frame | None:
+        """Readers are told how a stream ended whose upstream did not tell them itself."""
+        feed = self._feeds[stream_id]
+        live = self.hub.held(stream_id)
+        if live is None:
+            return None
+        fetched = self._fetched.pop(stream_id, "")
+        if live.fold.reply.verdict is not None and not fetched:
+            return None
+        if fetched and live.dialect == "openai-responses":
+            return errors.final_object(fetched, feed.events)
+        why = self._why.pop(stream_id, "") or outcome.note or "the connection to it was lost"
+        message = f"the upstream's stream ended early: {why}"
+        return errors.last_event(live.dialect, message, feed.events)
+
+    def _written(self, stream_id: str, frame: Frame) -> None:
+        if feed := self._feeds.get(stream_id):
+            feed.take([frame])
+
+    # Housekeeping.
+
+    async def _watch_readers(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = time.monotonic()
+            for live in self.hub.lives:
+                feed = self._feeds.get(live.stream_id)
+                if feed is None or feed.readers:
+                    self._unread.pop(live.stream_id, None)
+                elif now - self._unread.setdefault(live.stream_id, now) > self.config.detach_ttl:
+                    self.stop(live.stream_id, "nobody read it for too long")
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                for owned in await self.journal.old(time.time() - self.config.retention):
+                    await self._forget(owned)
+                await self.journal.tidy()
+            except Problem:
+                pass  # the journal is busy or full: next time
+            await asyncio.sleep(_FORGET)
