@@ -68,12 +68,12 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Ui(msgspec.Struct, frozen=True):
-    """How it looks. `fps` bounds the frames painted in a second; `language` is a tag or `auto`."""
+    """How it looks. `fps` bounds an answer's frames in a second; `language` is a tag or `auto`."""
 
     theme: str = DEFAULT_THEME
     thinking: str = "collapse"
     mouse: bool = True
-    fps: int = 30
+    fps: int = 125
     images: str = "auto"
     language: str = "auto"
 
@@ -288,7 +288,7 @@ def _ui(table: Table) -> Ui:
         theme=table.text("theme", usual.theme),
         thinking=table.choice("thinking", usual.thinking, _THINKING),
         mouse=table.flag("mouse", usual.mouse),
-        fps=round(table.number("fps", usual.fps, 1, 60, "frames a second")),
+        fps=round(table.number("fps", usual.fps, 1, 125, "frames a second")),
         images=table.choice("images", usual.images, _IMAGES),
         language=_language(table, usual.language),
     )

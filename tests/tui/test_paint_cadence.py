@@ -21,21 +21,21 @@ class Clock:
         self.tries: list[float] = []
         self.calls: list[tuple[float, Callable[[], None]]] = []
         self.round_trip = 0.0
-        self.cadence = Cadence(self.paint, self.later, lambda: self.now, lambda: self.round_trip)
+        self.more = False
+        self.use()
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Clock.Call:
+    def use(self, **options: float) -> None:
+        self.cadence = Cadence(
+            self.paint, self.later, lambda: self.now, lambda: self.round_trip, **options
+        )
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
         self.calls.append((self.now + seconds, call))
-        return Clock.Call(self, self.calls[-1])
-
-    class Call:
-        def __init__(self, clock: Clock, call: tuple[float, Callable[[], None]]) -> None:
-            self.clock, self.call = clock, call
-
-        def cancel(self) -> None:
-            self.clock.calls.remove(self.call)
 
     def paint(self) -> bool:
         self.tries.append(round(self.now - 100, 6))
+        if self.more:
+            self.cadence.wanted()
         if self.able:
             self.frames.append(self.tries[-1])
             self.now += self.cost
@@ -112,6 +112,28 @@ def test_frames_are_half_a_round_trip_apart(clock: Clock, round_trip: float, apa
     assert clock.frames == [0, pytest.approx(apart)]
 
 
+@pytest.mark.parametrize(("fast", "apart"), [(0.001, FAST), (0.1, 0.1), (1.0, 1.0)])
+def test_frames_are_further_apart_where_that_is_wished(
+    clock: Clock, fast: float, apart: float
+) -> None:
+    clock.use(fast=fast)
+    clock.more, clock.cost = True, 0.001
+    clock.cadence.wanted()
+    clock.run(3.5 * apart)
+    assert clock.frames == pytest.approx([0, apart, 2 * apart, 3 * apart])
+
+
+@pytest.mark.parametrize(("round_trip", "apart"), [(0.0, FAST), (0.4, 0.2)])
+def test_a_frame_that_is_not_the_last_one_is_followed_by_one_an_interval_later(
+    clock: Clock, round_trip: float, apart: float
+) -> None:
+    clock.round_trip = round_trip
+    clock.more, clock.cost = True, 0.001
+    clock.cadence.wanted()
+    clock.run(3.5 * apart)
+    assert clock.frames == pytest.approx([0, apart, 2 * apart, 3 * apart])
+
+
 def test_a_terminal_that_lags_is_tried_less_and_less_often_and_then_as_before(
     clock: Clock,
 ) -> None:
@@ -129,10 +151,3 @@ def test_a_terminal_that_lags_is_tried_less_and_less_often_and_then_as_before(
     clock.cadence.wanted()
     clock.run(1)
     assert clock.frames[2] - clock.frames[1] == pytest.approx(FAST)
-
-
-def test_after_its_end_nothing_is_painted(clock: Clock) -> None:
-    clock.cadence.wanted()
-    clock.cadence.close()
-    clock.run(1)
-    assert clock.frames == []

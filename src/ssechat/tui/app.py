@@ -64,7 +64,9 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.take_over = take_over
         self.keymap = keymap(session.settings.keys)
         self.desk = Desk(session, choice, self.say, self._tab_changed, self._tab_moved)
-        self.cadence = Cadence(self._frame, round_trip=lambda: self.round_trip)
+        self.cadence = Cadence(
+            self._frame, round_trip=lambda: self.round_trip, fast=1 / session.settings.ui.fps
+        )
         self.keys = KeyReader(self.keymap)
         self.quit_asked = False
         self.parting = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 FAST = 0.008
 """s from one frame to the next at least; no terminal shows more."""
@@ -18,11 +17,7 @@ LONGEST = 0.05
 garbage, does not slow down what follows."""
 
 
-class Timer(Protocol):
-    def cancel(self) -> None: ...
-
-
-Later = Callable[[float, Callable[[], None]], Timer]
+Later = Callable[[float, Callable[[], None]], object]
 
 
 class Cadence:
@@ -40,39 +35,48 @@ class Cadence:
         later: Later | None = None,
         now: Callable[[], float] = time.monotonic,
         round_trip: Callable[[], float] = float,
+        fast: float = FAST,
     ) -> None:
+        """`fast`: s from one frame to the next at least."""
         self._paint = paint
         self._later = later
         self._now = now
         self._round_trip = round_trip
-        self._timer: Timer | None = None
+        self._fast = max(FAST, fast)
+        self._armed = False
+        self._again = False
         self._next = 0.0
         self._pause = FAST
 
     def wanted(self) -> None:
         """Something has changed that can be seen."""
-        if self._timer is None:
-            self._arm(max(0.0, self._next - self._now()))
+        self._again = True
+        if not self._armed:
+            self._arm()
 
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arm(self, delay: float) -> None:
+    def _arm(self) -> None:
+        self._armed = True
         later = self._later or asyncio.get_running_loop().call_later
-        self._timer = later(delay, self._due)
+        later(max(0.0, self._next - self._now()), self._due)
 
     def _due(self) -> None:
-        self._timer = None
+        """Paint. What is wanted meanwhile waits: when the next frame may come is not known yet."""
+        self._again = False
         began = self._now()
         painted = self._paint()
-        now = self._now()
-        if painted:
-            self._pause = FAST
-            took = now - began
-            rest = min(max(FAST - took, (SHARE - 1) * took), LONGEST)
-            self._next = max(now + rest, began + min(self._round_trip() / 2, SLOW))
+        self._next = self._after(began, painted)
+        if self._again or not painted:
+            self._arm()
         else:
+            self._armed = False
+
+    def _after(self, began: float, painted: bool) -> float:
+        """When the next frame may come after one that began at `began`, if it was painted."""
+        now = self._now()
+        if not painted:
             self._pause = min(SLOW, 2 * self._pause)
-            self._next = now + self._pause
-            self.wanted()
+            return now + self._pause
+        self._pause = FAST
+        took = now - began
+        rest = max(self._fast - took, min((SHARE - 1) * took, LONGEST))
+        return max(now + rest, began + min(self._round_trip() / 2, SLOW))
