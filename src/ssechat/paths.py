@@ -27,6 +27,11 @@ def config_file() -> Path:
     return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
 
 
+def relay_file() -> Path:
+    """`relay.toml`, beside the configuration; it need not exist."""
+    return config_file().parent / "relay.toml"
+
+
 def user_themes_dir() -> Path:
     """The user's own themes, beside the configuration; it need not exist."""
     return config_file().parent / "themes"

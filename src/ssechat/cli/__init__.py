@@ -15,6 +15,7 @@ from ssechat.core.errors import Problem
 _COMMANDS = {
     "ask": "One answer to standard output, as it streams.",
     "demo-server": "The built-in provider, with fault knobs.",
+    "relay": "Keep keys on a server, and make any provider's streams resumable.",
     "resume": "Finish unfinished streams without the app.",
 }
 """Name and one line of help of each subcommand; its module is `cli/<name>.py`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -18,10 +17,10 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.demo.provider import Provider
 from ssechat.demo.server import application
 from ssechat.demo.store import Store
+from ssechat.sockets import address, bind
 
 _GRACE = 2
 
@@ -76,45 +75,6 @@ def run(host: str, port: int, rate: float, state: Path | None, lifeline: bool) -
         )
         provider = Provider(Store(folder), rate)
         asyncio.run(_serve(provider, host, listener, lambda: _ready(url), lifeline))
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A socket that is bound and not yet listening. Raises Problem."""
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-    except (OSError, UnicodeError) as error:
-        raise _unbound(host, port, error) from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        # Linux lets two sockets of one user bind before either listens.
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise _unbound(host, port, error) from None
-    return listener
-
-
-def address(listener: socket.socket) -> str:
-    """The URL of a bound socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _unbound(host: str, port: int, error: Exception) -> Problem:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return Problem(
-            f"port {port} on {host!r} is in use",
-            remedy="choose another with --port, or --port 0 for any free one",
-        )
-    return ConfigProblem(
-        f"cannot listen on {host!r}, port {port}",
-        detail=getattr(error, "strerror", None) or str(error),
-        remedy="choose an address of this machine with --host; 127.0.0.1 always works",
-    )
 
 
 def _ready(url: str) -> None:

@@ -51,7 +51,7 @@ _TABLES = (
     )""",
 )
 _STREAM = """
-    SELECT stream_id, owner, upstream, idempotency_key, digest, stream.dialect, stream.state,
+    SELECT stream_id, owner, upstream, relay_stream.idempotency_key, digest, stream.dialect, stream.state,
         stream.note, stream.created, stream.ended, conversation_id
     FROM relay_stream
     JOIN stream ON stream.id = stream_id
@@ -153,7 +153,7 @@ class RelayJournal(Journal):
         return found[0] if found else None
 
     async def by_key(self, owner: str, key: str) -> Owned | None:
-        found = await self._owned("WHERE owner = ? AND idempotency_key = ?", (owner, key))
+        found = await self._owned("WHERE owner = ? AND relay_stream.idempotency_key = ?", (owner, key))
         return found[0] if found else None
 
     async def all_of(self, owner: str, states: tuple[str, ...], limit: int) -> list[Owned]:

@@ -58,9 +58,9 @@ class Upstream(msgspec.Struct, frozen=True):
     ca_file: str = ""
 
     def profile(self, dialect: str) -> Profile:
-        """This upstream as the hub knows servers."""
+        """This upstream as the hub knows servers; its name is `UPSTREAM/DIALECT`."""
         return Profile(
-            name=self.name,
+            name=f"{self.name}/{dialect}",
             dialect=dialect,
             base_url=self.base_url,
             model="",

@@ -51,6 +51,7 @@ class Feed:
         self.size = 0
         self.closed = False
         self.readers = 0
+        self._leaving = False
         self._journal = journal
         self._ring: deque[Piece] = deque()
         self._held = 0
@@ -78,6 +79,11 @@ class Feed:
                 self._held -= len(self._ring.popleft().data)
         self._wake()
 
+    def hang_up(self) -> None:
+        """Let all readers go, without an end of the stream."""
+        self._leaving = True
+        self._wake()
+
     def close(self) -> None:
         self.closed = True
         self._wake()
@@ -89,7 +95,7 @@ class Feed:
         while True:
             changed = self._changed
             if place == self.end:
-                if self.closed:
+                if self.closed or self._leaving:
                     return
                 await changed.wait()
                 continue

@@ -19,6 +19,7 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
 }
 NDJSON = {"Content-Type": "application/x-ndjson"}
+_OURS = frozenset(name.lower() for name in STREAM_HEADERS)
 
 
 class Reading(Response):
@@ -38,7 +39,8 @@ class Reading(Response):
         lines: bool = False,
     ) -> None:
         own = NDJSON if lines else {}
-        super().__init__(headers={**(headers or {}), **STREAM_HEADERS, **own})
+        others = {name: value for name, value in (headers or {}).items() if name not in _OURS}
+        super().__init__(headers={**others, **STREAM_HEADERS, **own})
         del self.headers["content-length"]
         self._feed = feed
         self._after = after
@@ -66,7 +68,8 @@ class Reading(Response):
         events = self._feed.follow(self._after, lines=self._lines)
         async for data in events if self._lines else _alive(events):
             await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self._feed.closed:  # else the connection breaks off, lest it looks like the end
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _alive(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

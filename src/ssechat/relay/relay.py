@@ -83,6 +83,16 @@ class Relay:
             await self.clients.close()
             await self.journal.close()
 
+    @property
+    def fragile(self) -> bool:
+        """Whether something would be lost with this process."""
+        return any(not live.outlives for live in self.hub.lives)
+
+    def hang_up(self) -> None:
+        """End all readers' connections: they come back with their ids, here or elsewhere."""
+        for feed in self._feeds.values():
+            feed.hang_up()
+
     # Starting.
 
     async def start(

@@ -1,0 +1,127 @@
+"""The relay as a process: open the journal, serve, drain, end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from ssechat import paths
+from ssechat.core.errors import ConfigProblem
+from ssechat.relay.config import RelayConfig
+from ssechat.relay.relay import Relay
+from ssechat.relay.server import application
+from ssechat.sockets import address, bind, bind_unix
+
+DRAIN = 20.0
+"""Seconds that streams may go on after SIGTERM, if their upstream could not resume them."""
+_GRACE = 2  # s that readers' connections may take to close
+_LOOK = 0.1  # s
+FIRST_OWNER = "default"
+
+Say = Callable[[str], object]
+
+
+def run(config: RelayConfig, say: Say) -> None:
+    """Serve until a signal comes. `say` tells the operator. Raises Problem."""
+    listener = bind_unix(Path(config.uds)) if config.uds else bind(config.host, config.port)
+    with contextlib.closing(listener):
+        try:
+            asyncio.run(_serve(config, listener, say))
+        finally:
+            if config.uds:
+                Path(config.uds).unlink(missing_ok=True)
+
+
+def journal_file(config: RelayConfig) -> Path:
+    if config.journal == "sqlite":
+        return paths.data_dir() / "relay.db"
+    return Path(config.journal).expanduser().absolute()
+
+
+async def _serve(config: RelayConfig, listener: socket.socket, say: Say) -> None:
+    relay = await Relay.open(config, journal_file(config))
+    try:
+        if not config.uds:
+            await _first_token(relay, say)
+        server = _Server(_settings(config, relay), relay)
+        secure = bool(config.tls.cert)
+        where = address(listener, "https" if secure else "http")
+        names = ", ".join(config.upstreams) or "no upstream yet: see [upstreams] in relay.toml"
+        say(f"ssechat relay listens on {where} ({names})")
+        await server.serve(sockets=[listener])
+    finally:
+        await relay.close()
+
+
+async def _first_token(relay: Relay, say: Say) -> None:
+    """Over TCP nothing goes without a token, so there is one from the beginning."""
+    if not await relay.journal.tokens() and (token := await relay.journal.add_token(FIRST_OWNER)):
+        say(f"token of {FIRST_OWNER!r}, shown this once: {token}")
+
+
+def _settings(config: RelayConfig, relay: Relay) -> uvicorn.Config:
+    local = bool(config.uds)
+    options: dict[str, Any] = {
+        "http": "h11",
+        "ws": "none",
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": _GRACE,
+    }
+    if config.tls.cert:
+        options |= {"ssl_certfile": config.tls.cert, "ssl_keyfile": config.tls.key}
+    settings = uvicorn.Config(application(relay, local=local), **options)
+    try:
+        settings.load()
+    except OSError as error:
+        raise ConfigProblem(
+            "the certificate cannot be used",
+            detail=error.strerror or str(error),
+            remedy="check tls = { cert, key } in relay.toml",
+        ) from None
+    return settings
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that drains: new streams go elsewhere, those that would be lost may end."""
+
+    def __init__(self, config: uvicorn.Config, relay: Relay) -> None:
+        super().__init__(config)
+        self._relay = relay
+        self._draining: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._drain)
+        yield
+
+    def _drain(self) -> None:
+        """The first signal drains, the next one ends at once."""
+        if self._draining is not None:
+            self.should_exit = True
+            return
+        self._relay.draining = True
+        self._draining = asyncio.ensure_future(self._wait_for_streams())
+
+    async def _wait_for_streams(self) -> None:
+        until = time.monotonic() + DRAIN
+        while self._relay.fragile and time.monotonic() < until:  # noqa: ASYNC110 - many may end
+            await asyncio.sleep(_LOOK)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._relay.hang_up()
+        await super().shutdown(sockets)
