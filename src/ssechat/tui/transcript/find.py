@@ -103,6 +103,7 @@ class Finder:
         self._origin = origin
         self._spot: _Spot | None = None
         self._want: _Want | None = None
+        self._steps = 0  # asked for meanwhile
         self._sweep: _Sweep | None = None
         if self.needle:
             self._passages.look_for(self.needle)
@@ -116,10 +117,13 @@ class Finder:
     @property
     def busy(self) -> bool:
         """Whether there is more to do though nothing more has come."""
-        return self._passages.behind or self._want is not None or self._resized
+        on_the_way = self._passages.behind or self._want is not None or self._resized
+        return bool(self.needle) and on_the_way
 
     @property
     def tally(self) -> Tally:
+        if not self.needle:
+            return Tally()
         total, at = 0, None
         for passage in self._passages.all:
             if self._spot is not None and passage is self._spot.passage:
@@ -134,9 +138,14 @@ class Finder:
         return self._origin if spot is None else Anchor(spot.passage.key, spot.place)
 
     def step(self, by: int) -> None:
-        """Go to the next match (1) or the one before (-1); after the last one comes the first."""
-        if not self.needle or self._want is not None:
-            return
+        """Go to the next match (1) or the one before (-1); after the last one comes the first. Who
+        is on the way to one goes on from there."""
+        if self._want is not None:
+            self._steps += by
+        elif self.needle:
+            self._go(by)
+
+    def _go(self, by: int) -> None:
         if (spot := self._spot) is None:
             self._start(by, self._column.anchor)
         else:
@@ -200,8 +209,10 @@ class Finder:
         """Go to what is wanted, as far as that is known. Whether the reader is there now."""
         while (want := self._want) is not None:
             number = self._number(want.passage)
-            if number is None or want.passage.behind:
-                self._want = want if number is not None else None
+            if number is None:
+                self._want = None
+                break
+            if want.passage.behind:
                 return False
             if want.passage.matches:
                 swept = self._swept(want.passage)
@@ -213,9 +224,18 @@ class Finder:
                     self._spot = self._spot_at(want.passage, nth, *swept)
                     line = swept[0][nth].line
                     self._column.reveal(want.passage.key, line, Allowance(READ))
+                    self._step_on()
                     return True
             self._want = self._further(want, number)
+        self._steps = 0
         return False
+
+    def _step_on(self) -> None:
+        """Set out for the next match, if that was asked for on the way to this one."""
+        if self._steps:
+            by = 1 if self._steps > 0 else -1
+            self._steps -= by
+            self._go(by)
 
     def _further(self, want: _Want, number: int) -> _Want | None:
         """What is wanted after a passage, of this number, in which there was nothing."""
