@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,29 @@ def test_a_terminal_that_does_not_answer_is_asked_once_and_slows_nothing_down(
     assert clock.trip.seconds == 0
 
 
+def test_an_answer_that_is_counted_on_no_more_slows_nothing_down(clock: Clock) -> None:
+    clock.measure(0.01)
+    clock.run(EVERY)
+    assert clock.trip.ask()
+    clock.run(LOST)
+    assert clock.trip.seconds == pytest.approx(0.01)
+
+
+def test_a_terminal_that_stops_answering_is_one_that_never_does_until_it_answers(
+    clock: Clock,
+) -> None:
+    clock.measure(0.01)
+    clock.run(EVERY)
+    for _ in range(2):
+        assert clock.trip.ask()
+        clock.run(LOST)
+    assert clock.trip.seconds == 0
+    assert not clock.trip.ask()
+    clock.trip.take()
+    clock.run(EVERY)
+    assert clock.trip.ask()
+
+
 def test_an_answer_that_nobody_asked_for_says_nothing(clock: Clock) -> None:
     clock.trip.take()
     assert clock.trip.seconds == 0
@@ -100,16 +124,21 @@ def test_an_answer_that_nobody_asked_for_says_nothing(clock: Clock) -> None:
 
 
 def test_the_end_waits_for_an_answer_that_may_come_any_moment(clock: Clock) -> None:
+    clock.trip.wait()  # nothing was asked
     assert clock.trip.ask()
-    answer = threading.Thread(target=clock.trip.take)
+    answer = threading.Timer(0.1, clock.trip.take)
     answer.start()
     clock.trip.wait()
-    answer.join(1)
-    assert not answer.is_alive()
-    clock.run(EVERY)
+    assert not clock.trip.due
+    answer.join()
+
+
+def test_the_end_does_not_wait_for_what_does_not_come_any_more(clock: Clock) -> None:
     assert clock.trip.ask()
     clock.run(PATIENCE)
-    clock.trip.wait()  # would hang the test if it waited for what does not come any more
+    began = time.monotonic()
+    clock.trip.wait()
+    assert time.monotonic() - began < PATIENCE
 
 
 @given(st.lists(st.sampled_from(["a", "\r", "\x1b[A", ANSWER]), max_size=8), st.data())
@@ -121,6 +150,46 @@ def test_answers_between_keys_are_nobodys_keys(typed: list[str], data: st.DataOb
     messages = [*parser.feed(text[:cut]), *parser.feed(text[cut:])]
     keys = [message.key for message in messages if isinstance(message, Key)]
     assert keys == [names[one] for one in typed if one != ANSWER]
+
+
+@given(st.integers(0, len(ANSWER)), st.integers(0, len(ANSWER)))
+def test_an_answer_in_parts_between_keys_is_no_key(one: int, other: int) -> None:
+    clock = Clock()
+    parser = KeyParser(round_trip=clock.trip)
+    assert clock.trip.ask()
+    cuts = sorted((one, other))
+    got = list(parser.feed("a"))
+    for start, stop in zip([0, *cuts], [*cuts, len(ANSWER)], strict=True):
+        clock.run(PATIENCE / 10)
+        parser._timeout_time = parser._timeout_time and 0.0  # it waits no longer for the rest
+        got += [*parser.tick(), *parser.feed(ANSWER[start:stop])]
+    got += parser.feed("b")
+    assert [message.key for message in got if isinstance(message, Key)] == ["a", "b"]
+    assert clock.trip.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "typed", "keys"),
+    [
+        (False, "\x1b", ["escape"]),
+        (True, "\x1b", []),
+        (True, "\x1bO", ["alt+O"]),
+        (True, "\x1b[1", ["left_square_bracket", "1"]),
+    ],
+)
+def test_only_what_begins_like_an_answer_waits_and_only_while_one_is_due(
+    clock: Clock, asked: bool, typed: str, keys: list[str]
+) -> None:
+    parser = KeyParser(round_trip=clock.trip)
+    if asked:
+        assert clock.trip.ask()
+    waiting = list(parser.feed(f"xyz{typed}"))
+    assert [message.key for message in waiting if isinstance(message, Key)] == ["x", "y", "z"]
+    parser._timeout_time = 0.0
+    assert [message.key for message in parser.tick() if isinstance(message, Key)] == keys
+    clock.run(PATIENCE)
+    late = [message.key for message in parser.tick() if isinstance(message, Key)]
+    assert late == ([] if keys else ["escape"])
 
 
 def test_a_real_terminal_is_asked_behind_frames_and_its_answer_taken(tmp_path: Path) -> None:

@@ -144,11 +144,12 @@ def test_who_waits_goes_on_with_the_answer() -> None:
     test.wait()  # nothing was asked
     said = answer(test)
     parser = KeyParser(scroll_test=test)
-    reader = threading.Thread(target=lambda: list(parser.feed(said)))
+    reader = threading.Timer(0.1, lambda: list(parser.feed(said)))
     reader.start()
     test.wait()
-    reader.join()
+    assert test.passed
     assert not test.due
+    reader.join()
 
 
 def test_nobody_waits_long_for_a_silent_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,11 +62,17 @@ class KeyParser(XTermParser):
 
         It is not while an answer is due, of which the rest may be still on its way.
         """
-        if self._scroll_test.due:
+        if self._scroll_test.due or (self._round_trip.due and self._begins_like_an_answer):
             return
         for message in super().tick():
             self._recent = ""
             yield message
+
+    @property
+    def _begins_like_an_answer(self) -> bool:
+        """Whether what is not a key yet may become one of `round_trip`'s. A user's ESC may, too."""
+        _, escape, rest = self._recent.rpartition(ANSWER[0])
+        return ANSWER.startswith(escape + rest)
 
     def _feed_keys(self, data: str) -> Generator[Message, None, str]:
         """Parse up to where a paste begins; what is left of `data` is the generator's value."""
