@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -139,9 +140,9 @@ async def test_thinking_collapses_when_the_answer_begins_and_ctrl_t_changes_that
     assert "let me see" in desk.screen
     await desk.says("thinking")
     await wire.event(chunk("It is this."))
-    await desk.until(lambda: "▸ thought" in desk.screen)
+    header = re.compile(r"▸ thought for .* s · ~8 tokens +ctrl\+t$", re.MULTILINE)
+    await desk.until(lambda: header.search(desk.screen))
     assert "let me see" not in desk.screen
-    assert " tokens" in desk.screen
     for mode, header, text in (("hide", False, False), ("show", True, True)):
         await desk.pilot.press("ctrl+t")
         await desk.tells(f"thinking: {mode}")

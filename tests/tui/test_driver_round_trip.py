@@ -173,7 +173,7 @@ def test_an_answer_in_parts_between_keys_is_no_key(one: int, other: int) -> None
     [
         (False, "\x1b", ["escape"]),
         (True, "\x1b", []),
-        (True, "\x1bO", ["alt+O"]),
+        (True, "\x1bO", ["alt+shift+o"]),
         (True, "\x1b[1", ["left_square_bracket", "1"]),
     ],
 )

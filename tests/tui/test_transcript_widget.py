@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from textual.selection import SELECT_ALL, Selection
 
 from ssechat.core.deltas import Text, Thinking, Tool, Usage
+from ssechat.core.meter import Meter
 from ssechat.core.reply import Reply
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, ThinkingMode, UserItem
 from ssechat.tui.transcript.column import Column
@@ -133,6 +134,20 @@ async def test_the_mode_says_what_becomes_of_thinking(
         shown = rows(app)
         assert len([line for line in shown if line]) == len([line for line in expected if line])
         assert all(map(str.startswith, shown, expected))
+
+
+@pytest.mark.parametrize(
+    "pieces", [["a", " b", " c", " d", " e"], ["傅里叶变换" * 20], ["word " * 9]]
+)
+async def test_thinking_has_as_many_tokens_as_in_the_status_bar(pieces: list[str]) -> None:
+    said, meter = Reply(), Meter()
+    for piece in pieces:
+        said.apply(Thinking(piece), 100.0)
+        meter.text(piece, 100.0)
+    said.apply(Text("Yes."), 106.1)
+    page = Page([ReplyItem("r", said, "model-1", state="complete")])
+    async with reading(page, (60, 6)) as (app, _, _):
+        assert f"thought for 6.1 s · ~{meter.tokens} tokens" in rows(app)[1]
 
 
 async def test_the_servers_count_of_reasoning_tokens_is_exact() -> None:

@@ -78,9 +78,15 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         yield TabStrip()
-        yield Transcript(media_hint=next(iter(self.keymap.keys_of("chat.media")), ""))
+        yield Transcript(
+            thinking_hint=self._key_of("view.thinking"), media_hint=self._key_of("chat.media")
+        )
         yield Composer()
         yield StatusBar()
+
+    def _key_of(self, action_id: str) -> str:
+        """What a user presses for it; "" if nothing."""
+        return next(iter(self.keymap.keys_of(action_id)), "")
 
     def get_default_screen(self) -> Screen[None]:
         return BaseScreen(id="_default")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ssechat.core.blob import Blob
+from ssechat.core.meter import estimate
 from ssechat.core.reply import Part, PartKind
 from ssechat.tui.markdown import Document, Span, plain
 from ssechat.tui.markdown.spans import line_cells
@@ -93,6 +94,7 @@ class TextPartView(PartView):
         self.opened = False
         self._indent = INDENT if part.kind is PartKind.TEXT else _INNER
         self._reading = Reading(part, self._document)
+        self._estimated = 0, 0  # the tokens in so many pieces
 
     @property
     def fed(self) -> int:
@@ -138,19 +140,23 @@ class TextPartView(PartView):
             return [fixed(self.head_group, wrap(wording.tool_header(self.part), look.text_width))]
         if self.part.kind is PartKind.SOURCES:
             return [fixed(self.head_group, [wording.SOURCES])]
-        tokens = self._tokens(item, look)
+        tokens = "" if growing else self._tokens(item)
         spans = wording.thinking_header(
             self.part, opened=self.opened, live=growing, now=look.now, tokens=tokens
         )
         lines = wrap(_justified(spans, look.hint, look.text_width), look.text_width)
         return [fixed(self.head_group, lines, part=self.number)]
 
-    def _tokens(self, item: ReplyItem, look: Look) -> str:
+    def _tokens(self, item: ReplyItem) -> str:
         told = item.reply.usage.reasoning
         parts = [part for part in item.reply.parts if part.kind is PartKind.THINKING]
         if told is not None and len(parts) == 1:
             return wording.count(told, estimated=False)
-        return wording.count(look.tokens(self.part.chars), estimated=True)
+        pieces = self.part.pieces
+        if self._estimated[0] != len(pieces):
+            wide = sum(len(piece) - len(piece.encode("ascii", "ignore")) for piece in pieces)
+            self._estimated = len(pieces), estimate(self.part.chars, len(pieces), wide)
+        return wording.count(self._estimated[1], estimated=True)
 
     def _document(self) -> Document:
         styles = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
@@ -40,7 +40,6 @@ class Look:
     """What stands at the right of a thinking header: the key that changes the mode."""
     media_hint: str = ""
     """What stands at the right of an image or sound: the key that saves or opens it."""
-    tokens: Callable[[int], int] = lambda chars: -(-chars // 4)
     allowance: Allowance = field(default_factory=Allowance)
     """The time for reading in this round."""
     reading: tuple[str, int] | None = None

@@ -67,18 +67,15 @@ class Transcript(Finding, can_focus=False):
         thinking_hint: str = "",
         media_hint: str = "",
         now: Callable[[], float] = time.monotonic,
-        tokens: Callable[[int], int] | None = None,
         id: str | None = None,
     ) -> None:
-        """`now` is the clock of the streams; `tokens` estimates tokens from characters;
-        `thinking_hint` names the key that changes the mode, `media_hint` the one that opens or
-        saves an image."""
+        """`now` is the clock of the streams; `thinking_hint` names the key that changes the mode,
+        `media_hint` the one that opens or saves an image."""
         super().__init__(id=id)
         self.thinking_hint = thinking_hint
         self._media_hint = media_hint
         self._thinking = thinking
         self._now = now
-        self._tokens = tokens
         self._shelf = Shelf()
         self._page = page or Page()
         self._told = True
@@ -238,7 +235,7 @@ class Transcript(Finding, can_focus=False):
         return self.scrollable_content_region.size
 
     def _look(self, seconds: float = FIRST) -> Look:
-        look = Look(
+        return Look(
             self._area.width,
             self._thinking,
             self._now(),
@@ -246,9 +243,6 @@ class Transcript(Finding, can_focus=False):
             self._media_hint,
             allowance=Allowance(seconds),
         )
-        if self._tokens is not None:
-            look.tokens = self._tokens
-        return look
 
     def _place(self, seconds: float = FIRST, *, repaint: bool = False) -> None:
         self._lay(seconds, repaint=repaint)
