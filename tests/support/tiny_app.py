@@ -28,7 +28,7 @@ from textual.widgets import Static
 from ssechat.tui import driver_scroll
 from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.driver_signals import install_signals
-from ssechat.tui.paint.display import PaintedApp
+from ssechat.tui.ending import TidyEnd
 
 BEAT = 0.02  # seconds
 
@@ -43,7 +43,7 @@ class ResizingDriver(SsechatDriver):
         return size
 
 
-class TinyApp(PaintedApp[None]):
+class TinyApp(TidyEnd[None]):
     CSS = "#head { height: 1; } #body { height: 1fr; }"
 
     def __init__(self, log: Path, options: frozenset[str]) -> None:
@@ -146,6 +146,8 @@ def main() -> None:
         driver_scroll.PATIENCE = 5.0
     app = TinyApp(Path(log), frozenset(options))
     app.run()
+    if app.failure is not None:
+        print(app.failure)
     print("word " * (100_000 if "wordy" in options else 1))
     raise SystemExit(app.return_code)
 

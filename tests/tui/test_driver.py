@@ -109,6 +109,14 @@ def test_what_hangs_is_cut_short_by_a_signal(tmp_path: Path, where: str) -> None
         assert program.unrestored() == []
 
 
+def test_what_hangs_when_the_user_leaves_is_cut_short(tmp_path: Path) -> None:
+    with tiny(tmp_path, "hang-end") as program:
+        start(program)
+        program.send(b"q")
+        assert program.wait(2.5) == 1
+        assert program.unrestored() == []
+
+
 @pytest.mark.parametrize("options", [[], ["ticking"]], ids=["idle", "ticking"])
 def test_a_hang_up_flushes_and_exits(tmp_path: Path, options: list[str]) -> None:
     with tiny(tmp_path, *options) as program:

@@ -14,7 +14,7 @@ from ssechat.tui.driver import SsechatDriver
 from ssechat.tui.paint.display import PaintedApp
 
 Result = TypeVar("Result")
-LIMIT = 5.0  # s that leaving the terminal may take
+LIMIT = 1.9  # s that leaving the terminal may take: with what went before, two
 
 
 class TidyEnd(PaintedApp[Result]):
