@@ -94,7 +94,7 @@ class Feed:
         place = await self._find(after)
         while True:
             changed = self._changed
-            if place == self.end:
+            if place.frames >= self.end.frames:  # more, where the journal was read ahead of us
                 if self.closed or self._leaving:
                     return
                 await changed.wait()

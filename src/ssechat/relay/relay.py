@@ -138,10 +138,13 @@ class Relay:
         pump.start(pump.out.submitted())
         try:
             came = await asyncio.shield(first.came)
+        except Problem:
+            await self._drop(live)
+            raise
         finally:
             del self._opening[stream_id]
         if isinstance(came, Verbatim):
-            await self._drop(owner, live)
+            await self._drop(live)
             return Started(None, came.head, came.body)
         return Started(self._feeds[stream_id], came)
 
@@ -154,7 +157,7 @@ class Relay:
                 429, f"{most} streams of yours are live already", headers={"Retry-After": "5"}
             )
 
-    async def _drop(self, owner: str, live: Live) -> None:
+    async def _drop(self, live: Live) -> None:
         """Forget a request that no stream came of, so that it may be sent again."""
         await live.ended.wait()
         self._feeds.pop(live.stream_id, None)
@@ -304,12 +307,16 @@ class Relay:
                 elif now - self._unread.setdefault(live.stream_id, now) > self.config.detach_ttl:
                     self.stop(live.stream_id, "nobody read it for too long")
 
+    async def forget_old(self) -> None:
+        """Forget what ended longer ago than it is kept."""
+        for owned in await self.journal.old(time.time() - self.config.retention):
+            await self._forget(owned)
+        await self.journal.tidy()
+
     async def _tidy(self) -> None:
         while True:
             try:
-                for owned in await self.journal.old(time.time() - self.config.retention):
-                    await self._forget(owned)
-                await self.journal.tidy()
+                await self.forget_old()
             except Problem:
                 pass  # the journal is busy or full: next time
             await asyncio.sleep(_FORGET)
