@@ -33,6 +33,9 @@ async def found(text: str) -> list[tuple[str, str]]:
         ("[here](/there) [^1]\n\n[^1]: no link", [("/there", "here")]),
         ("twice http://a.example and http://a.example", [("http://a.example", "")]),
         ("[x](javascript:alert(1)) [y](file:///etc/passwd)", []),
+        ("ftp://a.example, <ftp://b.c/>", [("ftp://a.example", ""), ("ftp://b.c/", "")]),
+        ("<tel:+49123>", [("tel:+49123", "")]),
+        ("[^fig:one]\n\n[^fig:one]: no link", []),
         ("no link: at all, not@", []),
         (
             "\x1b]8;;http://a.example\x1b\\http://b.c",

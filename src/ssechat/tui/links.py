@@ -31,6 +31,7 @@ _SLICE = 0.004  # s of reading in a row
 _GLANCE = 3.0  # s in which it may turn out that there is no browser
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>\"`│␀-␡\ufffd]+", re.IGNORECASE)
+_OTHER = re.compile(r"[a-z][a-z0-9+.-]+:\S+", re.IGNORECASE)
 _TRAILING = re.compile(r"[*.,:;!?'’”»)\]}、。，）」]+\Z")
 _WEB = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(r"[a-z0-9._-]+")  # some letters become others when a name is looked up: "a/c"
@@ -116,10 +117,19 @@ def _in_line(line: Line) -> Iterator[Link]:
         if "target" in roles:
             yield link(text.strip().removeprefix("<").removesuffix(">"), shown)
         else:
-            mail = "@" in shown and ":" not in shown
-            yield from _in_text(f"mailto:{shown}" if mail else shown)
+            yield from _as_shown(shown)
             yield from _in_text(text)
         shown = ""
+
+
+def _as_shown(text: str) -> Iterator[Link]:
+    """The address that a link has for its text; it may be one that is not opened."""
+    if "@" in text and ":" not in text:
+        text = f"mailto:{text}"
+    if _OTHER.fullmatch(text) and not _ADDRESS.match(text):
+        yield link(text)
+    else:
+        yield from _in_text(text)
 
 
 def _in_text(text: str) -> Iterator[Link]:
