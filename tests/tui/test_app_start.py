@@ -145,6 +145,53 @@ thinking = "loud"
         leave(program)
 
 
+NOTED = """
+import os, sys
+from ssechat.link import Clients
+from ssechat.tui import app
+from ssechat.tui.driver import SsechatDriver
+
+def say(when):
+    lexers = any(name.startswith("pygments.lexers.") for name in set(sys.modules) - KNOWN)
+    has = ["httpcore"] * ("httpcore" in sys.modules) + ["lexers"] * lexers
+    os.write(2, f"<<{' '.join([when, *has])}>>".encode())
+
+def noted(owner, name, once=[]):
+    old = getattr(owner, name)
+    def new(*given):
+        if name not in once:
+            once.append(name)
+            say(name)
+        return old(*given)
+    setattr(owner, name, new)
+
+KNOWN = {"pygments.lexers._mapping"}
+noted(SsechatDriver, "write_frame")
+noted(Clients, "prepare")
+noted(app, "welcome")
+warm_up = app.warm_up
+app.warm_up = lambda: (say("warm_up"), warm_up(), say("warm"))
+"""
+
+
+def test_what_the_first_frame_does_without_is_loaded_after_it_in_the_order_of_need(
+    tmp_path: Path,
+) -> None:
+    profile = 'dialect = "openai-chat"\nbase_url = "http://127.0.0.1:9"\nmodel = "m"\n'
+    config(tmp_path, f'profile = "p"\n[profiles.p]\n{profile}')
+    with ssechat(tmp_path, before=NOTED) as program:
+        program.wait_for(b"lexers>>")
+        said = re.findall(rb"<<(.+?)>>", program.raw)
+        leave(program)
+    assert said == [
+        b"write_frame",
+        b"prepare",
+        b"welcome httpcore",
+        b"warm_up httpcore",
+        b"warm httpcore lexers",
+    ]
+
+
 def test_files_that_others_can_read_are_told(tmp_path: Path) -> None:
     config(tmp_path, "")
     (tmp_path / "config.toml").chmod(0o644)

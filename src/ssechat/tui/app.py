@@ -134,7 +134,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.set_interval(_GLANCE, self._glance)
         self.set_interval(_SAVE, self.save)
         self.start(self.desk.take_up(take_over=self.take_over))
-        self.start(self._settle_in())
+        self.call_after_refresh(lambda: self.start(self._settle_in()))
 
     def start(self, work: Coroutine[object, object, None]) -> None:
         """Do `work` beside the event loop's other work. If it fails the user is told."""
@@ -161,13 +161,14 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             self.trouble = ""
 
     async def _settle_in(self) -> None:
-        """What may take a moment and must not hold up the first paint."""
-        await asyncio.to_thread(warm_up)
-        await welcome(self.desk, self.choice)
-        self._bars_changed()
+        """What may take a moment and must not hold up the first paint; first what the first
+        question needs, last what only the answer does."""
         if profile := self.desk.tab.profile:
             with suppress(Problem):  # the request that needs it will say so
                 await self.session.hub.clients.prepare(profile.base_url, profile.ca_file)
+        await welcome(self.desk, self.choice)
+        self._bars_changed()
+        await asyncio.to_thread(warm_up)
         await self.session.journal.purge()
 
     def keep_draft(self) -> None:
