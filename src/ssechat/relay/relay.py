@@ -25,6 +25,8 @@ from ssechat.relay import errors
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
+from ssechat.relay.log import note
+from ssechat.relay.metrics import Metrics
 from ssechat.relay.passing import FirstAnswer, Verbatim
 from ssechat.settings import Profile
 
@@ -55,6 +57,7 @@ class Relay:
         self.clients = Clients()
         self.hub = Hub(journal, self.clients, self._profile, forks=False, made=self._made)
         self.draining = False
+        self.metrics = Metrics()
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, FirstAnswer] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -87,6 +90,10 @@ class Relay:
     def fragile(self) -> bool:
         """Whether something would be lost with this process."""
         return any(not live.outlives for live in self.hub.lives)
+
+    @property
+    def readers(self) -> int:
+        return sum(feed.readers for feed in self._feeds.values())
 
     def hang_up(self) -> None:
         """End all readers' connections: they come back with their ids, here or elsewhere."""
@@ -135,6 +142,7 @@ class Relay:
         )
         owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
         await self.journal.register(owned)
+        note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
         pump.start(pump.out.submitted())
         try:
             came = await asyncio.shield(first.came)
@@ -242,6 +250,7 @@ class Relay:
 
         def take(frames: list[Frame]) -> None:
             self._note(live, frames)
+            self.metrics.count(frames)
             held.extend(frames)
             if live.unsaved is None:  # what is not safe yet is not shown
                 feed.take(held)
@@ -256,9 +265,24 @@ class Relay:
             if live.ended.is_set():
                 unwatch()
                 feed.close()
+                self._report(live, feed)
 
         live.tap = take
         unwatch = live.watch(changed)
+
+    def _report(self, live: Live, feed: Feed) -> None:
+        upstream, state = live.profile.partition("/")[0], str(live.end)
+        ttfb = live.fold.meter.ttfb()
+        self.metrics.ended(upstream, state, ttfb, live.fold.resumes)
+        note(
+            "stream ended",
+            stream=live.stream_id,
+            upstream=upstream,
+            state=state,
+            events=feed.events,
+            bytes=feed.size,
+            resumes=live.fold.resumes,
+        )
 
     def _look_at_opening(self, live: Live) -> None:
         """A client does not wait for an upstream that cannot be reached: it has its own retries."""

@@ -15,6 +15,7 @@ import uvicorn
 
 from ssechat import paths
 from ssechat.core.errors import ConfigProblem
+from ssechat.relay import log
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.relay import Relay
 from ssechat.relay.server import application
@@ -55,6 +56,7 @@ async def _serve(config: RelayConfig, listener: socket.socket, say: Say) -> None
         secure = bool(config.tls.cert)
         where = address(listener, "https" if secure else "http")
         names = ", ".join(config.upstreams) or "no upstream yet: see [upstreams] in relay.toml"
+        log.set_up()
         say(f"ssechat relay listens on {where} ({names})")
         await server.serve(sockets=[listener])
     finally:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import Framing
@@ -21,7 +21,7 @@ from ssechat.hub.route import route
 from ssechat.journal import UNFINISHED
 from ssechat.journal.relay import Owned
 from ssechat.link import fetch
-from ssechat.relay import access, endpoints, errors
+from ssechat.relay import access, endpoints, errors, metrics
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.ids import BadCursor, event_id, number_of
@@ -41,6 +41,7 @@ def application(relay: Relay, *, local: bool = False) -> Starlette:
     routes = [
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
+        Route("/metrics", _metrics),
         Route("/v1/streams", _list),
         Route("/v1/streams/cancel", _cancel_by_key, methods=["POST"]),
         Route("/v1/streams/{id}/events", _events),
@@ -70,17 +71,26 @@ class _Guard:
 
     def __init__(self, app: ASGIApp, relay: Relay) -> None:
         self._app = app
-        self._config = relay.config
+        self._relay = relay
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
             try:
-                access.check(self._config, request.method, request.headers)
+                access.check(self._relay.config, request.method, request.headers)
             except Refusal as refusal:
+                self._relay.metrics.request(refusal.status)
                 await _answer(request, refusal)(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, self._counting(send))
+
+    def _counting(self, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._relay.metrics.request(message["status"])
+            await send(message)
+
+        return counted
 
 
 def _relay(request: Request) -> Relay:
@@ -296,6 +306,14 @@ async def _readyz(request: Request) -> Response:
     if _relay(request).draining:
         return JSONResponse({"status": "draining"}, 503)
     return JSONResponse({"status": "ready"})
+
+
+async def _metrics(request: Request) -> Response:
+    relay, _ = _relay(request), await _owner(request)
+    text = relay.metrics.text(
+        live=len(relay.hub.lives), readers=relay.readers, draining=relay.draining
+    )
+    return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 # Errors.

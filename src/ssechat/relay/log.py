@@ -1,0 +1,36 @@
+"""The relay's log: one JSON object a line on standard error; no prompts, no answers, no keys."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+log = logging.getLogger("ssechat.relay")
+
+
+def set_up() -> None:
+    """To be called once, by the process that serves."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # of readers that were let go
+
+
+def note(event: str, **facts: object) -> None:
+    """Something happened. `facts` must not come from a prompt, an answer or a header of auth."""
+    log.info(event, extra={"facts": facts})
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        line |= getattr(record, "facts", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+        return msgspec.json.encode(line).decode()
