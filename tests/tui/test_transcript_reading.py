@@ -11,18 +11,22 @@ from textual.app import ComposeResult
 
 from ssechat.core.deltas import Text
 from ssechat.core.reply import Reply
+from ssechat.tui.markdown.plain import PlainLines
+from ssechat.tui.markdown.scanner import MarkdownLines
 from ssechat.tui.markdown.spans import line_text
 from ssechat.tui.paint.display import PaintedApp
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, UserItem
 from ssechat.tui.transcript import shelf as shelf_module
 from ssechat.tui.transcript.column import Column
-from ssechat.tui.transcript.reading import STEP, Allowance
+from ssechat.tui.transcript.reading import Allowance
 from ssechat.tui.transcript.shelf import Shelf
 from ssechat.tui.transcript.slices import Look
 from ssechat.tui.widgets import transcript
 from ssechat.tui.widgets.transcript import Transcript
 from support.pages import HOSTILE, WALL, answered, long_page, reply
 from support.screen import rows, until
+
+STEP = MarkdownLines.step
 
 
 def steps(count: int) -> Allowance:
@@ -47,7 +51,8 @@ def test_the_first_step_is_always_taken_and_the_others_while_there_is_time(secon
 
 @pytest.mark.parametrize("kind", ["answer", "user", "note"])
 def test_a_huge_text_is_read_in_as_many_rounds_as_it_takes(kind: str) -> None:
-    text = "word " * 10_000
+    text = "word " * 20_000
+    step = STEP if kind == "answer" else PlainLines.step
     item = {
         "answer": answered("r", text),
         "user": UserItem("r", text, WALL),
@@ -58,7 +63,7 @@ def test_a_huge_text_is_read_in_as_many_rounds_as_it_takes(kind: str) -> None:
     while not rounds or column.unread:
         column.arrange(look(10), 20)
         rounds += 1
-        assert column.fed == min(len(text), 10 * STEP * rounds)
+        assert column.fed == min(len(text), 10 * step * rounds)
     assert not column.pending
 
 

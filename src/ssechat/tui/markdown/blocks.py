@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ssechat.tui.markdown.spans import (
     Line,
     Span,
+    Style,
+    about_cells,
     cells,
     line_cells,
     line_text,
@@ -37,6 +39,9 @@ class Margin:
         return Margin(tail(self.first, room), tail(self.rest, room), gap)
 
 
+NO_MARGIN = Margin()
+
+
 class Block:
     """A leaf of the document, frozen."""
 
@@ -44,6 +49,12 @@ class Block:
 
     def __init__(self, margin: Margin) -> None:
         self.margin = margin
+
+    @property
+    def size(self) -> int:
+        """What to guess its height from: about how many cells its text takes, one at least; or,
+        below zero, how many lines."""
+        return -1
 
     def lines(self, width: int) -> list[Line]:
         """The block's lines, none wider than `width` cells, with the blank line before it."""
@@ -58,6 +69,41 @@ class Block:
     def content(self, width: int) -> list[Line]:
         """A new list of at least one line."""
         raise NotImplementedError
+
+
+class Blank(Block):
+    """Empty lines, so many of them."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, count: int) -> None:
+        super().__init__(NO_MARGIN)
+        self._count = count
+
+    @property
+    def size(self) -> int:
+        return -self._count
+
+    def content(self, width: int) -> list[Line]:
+        return [()] * self._count
+
+
+class Literal(Block):
+    """One line of text that is shown as it is, wrapped."""
+
+    __slots__ = ("_style", "_text")
+
+    def __init__(self, text: str, style: Style) -> None:
+        super().__init__(NO_MARGIN)
+        self._text = text
+        self._style = style
+
+    @property
+    def size(self) -> int:
+        return about_cells(self._text)
+
+    def content(self, width: int) -> list[Line]:
+        return wrap([Span(self._text, self._style)], width)
 
 
 class Rule(Block):
@@ -80,6 +126,10 @@ class Code(Block):
     @property
     def text(self) -> str:
         return line_text(tuple(self._spans))
+
+    @property
+    def size(self) -> int:
+        return about_cells(self.text)
 
     def recolour(self, spans: list[Span]) -> bool:
         """Take these spans of the same text: whether they look different."""
@@ -105,8 +155,14 @@ class Chunks:
     """The settled beginning of a long paragraph, and how far it has been laid out."""
 
     parsed: list[list[Span]] = field(default_factory=list)
+    size: int = 0
+    """Cells, about."""
     _wrapper: Wrapper | None = None
     _fed: int = 0
+
+    def add(self, spans: list[Span]) -> None:
+        self.parsed.append(spans)
+        self.size += sum(about_cells(span.text) for span in spans)
 
     def replace(self, at: int, spans: list[Span]) -> None:
         self.parsed[at] = spans
@@ -138,6 +194,11 @@ class Flow(Block):
     def replace(self, spans: list[Span]) -> None:
         """The text, or what comes after the chunks, is now this."""
         self._spans = restyle(spans, self._style) if self._style else spans
+
+    @property
+    def size(self) -> int:
+        settled = self._chunks.size if self._chunks else 0
+        return settled + about_cells(line_text(tuple(self._spans)))
 
     def content(self, width: int) -> list[Line]:
         if self._chunks is None:

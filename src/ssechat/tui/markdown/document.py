@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ssechat.tui.markdown.layout import Layout
 from ssechat.tui.markdown.plain import Lines, PlainLines
 from ssechat.tui.markdown.scanner import MarkdownLines
-from ssechat.tui.markdown.spans import Line, steady
+from ssechat.tui.markdown.spans import steady
 
 LONGEST = 2048
 """Longer lines are read in pieces of so many characters."""
@@ -31,8 +30,8 @@ class Document:
 
     Whatever pieces a text is fed in, it looks the same in the end: all that is decided is decided
     by whole lines, or by the first `LONGEST` characters of a longer one. Blocks that have closed
-    are kept, with their lines at the last width asked for. They are read again only where that
-    changes something: a fence is coloured once more as a whole, and what refers to something that
+    are kept, and wrapped where somebody looks. They are read again only where that changes
+    something: a fence is coloured once more as a whole, and what refers to something that
     is defined later becomes a link. That goes in slices: `pending` says whether any is left.
     """
 
@@ -44,12 +43,19 @@ class Document:
         self._middle = False  # `_partial` goes on where a long line was cut
         self._read = 0
         self._marks: list[_Mark] = []
-        self._width = 0
-        self._lines: list[Line] = []
-        self._ends: list[int] = []  # of closed blocks, then of provisional ones, in lines
-        self._starts: list[int] = []  # of the blocks' text, after the blank line before it
-        self._closed = 0  # blocks among `_ends` that have closed
+        self._layout = Layout()  # of closed blocks, then of provisional ones
+        self._closed = 0  # blocks in it that have closed
         self._fresh = False
+
+    @property
+    def step(self) -> int:
+        """How many characters to feed between two looks at the clock."""
+        return self._reader.step
+
+    @property
+    def numbering(self) -> int:
+        """Another one whenever lines that are as they were got other numbers."""
+        return self._layout.version
 
     @property
     def pending(self) -> bool:
@@ -75,40 +81,27 @@ class Document:
             self._partial, self._middle = "", False
         self._reader.close()
 
-    def lines(self, width: int) -> Sequence[Line]:
-        """All lines, none wider than `width` cells (at least 4). Valid until the next call."""
-        if self._fresh and width == self._width and not self.pending:
-            return self._lines
-        changed = self._reader.later.run(SLICE)
-        if width != self._width:
-            self._width, self._closed = width, 0
-        self._lay_out_again(sorted(changed))
-        end = self._ends[self._closed - 1] if self._closed else 0
-        del self._lines[end:], self._ends[self._closed :], self._starts[self._closed :]
-        blocks = self._reader.blocks
-        for block in [*blocks[self._closed :], *self._provisional().blocks]:
-            self._starts.append(len(self._lines) + (block.margin.gap is not None))
-            self._lines += block.lines(width)
-            self._ends.append(len(self._lines))
-        self._closed = len(blocks)
+    def layout(self, width: int) -> Layout:
+        """The lines of what has been fed, none wider than `width` cells (at least 4). It is the
+        same object each time."""
+        layout = self._layout
+        if self._fresh and width == layout.width and not self.pending:
+            return layout
+        for index in self._reader.later.run(SLICE):
+            layout.renew(index)
+        layout.cut(self._closed)
+        layout.resize(width)
+        layout.add(self._reader.blocks[self._closed :])
+        self._closed = layout.blocks
+        layout.add(self._provisional().blocks)
         self._fresh = True
-        return self._lines
+        return layout
 
-    def _lay_out_again(self, blocks: Sequence[int]) -> None:
-        """Take over what has changed in closed blocks that are laid out already."""
-        blocks = blocks[: bisect_left(blocks, self._closed)]
-        shift = 0  # by which what comes next moves
-        for index, next_one in zip(blocks, [*blocks[1:], len(self._ends)], strict=False):
-            start = self._ends[index - 1] if index else 0
-            end = self._ends[index] + shift
-            lines = self._reader.blocks[index].lines(self._width)
-            self._lines[start:end] = lines
-            self._starts[index] += shift
-            shift += len(lines) - (end - start)
-            if shift:
-                self._ends[index:next_one] = [n + shift for n in self._ends[index:next_one]]
-                after = slice(index + 1, next_one)
-                self._starts[after] = [n + shift for n in self._starts[after]]
+    def lines(self, width: int) -> Layout:
+        """The same, with all lines wrapped."""
+        layout = self.layout(width)
+        layout.measure_all()
+        return layout
 
     def mark(self) -> None:
         """Remember this place in the text: the end of the block that it is in."""
@@ -118,30 +111,33 @@ class Document:
 
     def marks(self, width: int) -> list[int]:
         """For each mark, the number of lines before it: all of them while its block is open."""
-        total = len(self.lines(width))
+        layout = self.layout(width)
         known = map(self._block, self._marks)
-        return [total if n is None else self._ends[n - 1] if n else 0 for n in known]
+        return [len(layout) if n is None else layout.start(n) for n in known]
 
     def place(self, line: int) -> tuple[int, int, int]:
         """Where a line is whatever the width: its block, its number there, of how many.
 
         -1 is the blank line before the block.
         """
-        block = min(bisect_right(self._ends, line), len(self._ends) - 1)
-        if block < 0:
+        layout = self._layout
+        if not layout.blocks:
             return 0, 0, 1
-        start = self._starts[block]
-        return block, line - start, self._ends[block] - start
+        block, at = layout.locate(line)
+        gap = layout.gap(block)
+        return block, at - gap, layout.height(block) - gap
 
     def find(self, block: int, line: int, of: int) -> int:
         """The line at a place as `place` gave it, perhaps at another width."""
-        if not self._ends:
+        layout = self._layout
+        if not layout.blocks:
             return 0
-        block = min(block, len(self._ends) - 1)
-        start, count = self._starts[block], self._ends[block] - self._starts[block]
+        block = min(block, layout.blocks - 1)
+        gap = layout.gap(block)
+        count = layout.height(block) - gap
         if line >= 0 and count != of:
             line = line * count // max(of, 1)
-        return max(0, start + line)
+        return max(0, layout.start(block) + gap + line)
 
     def _grow(self, text: str) -> None:
         """Add to the last line, which is read in pieces if it gets too long."""

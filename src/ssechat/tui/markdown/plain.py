@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Protocol
 
-from ssechat.tui.markdown.blocks import Block, Margin
+from ssechat.tui.markdown.blocks import NO_MARGIN, Blank, Block, Literal
+from ssechat.tui.markdown.inline import LIMIT
 from ssechat.tui.markdown.later import Later
 from ssechat.tui.markdown.run import Run
 from ssechat.tui.markdown.spans import Span
@@ -19,6 +20,11 @@ class Lines(Protocol):
     blocks: list[Block]
     ends: list[int]
     later: Later
+
+    @property
+    def step(self) -> int:
+        """So many characters take about a millisecond, if they are hard to read."""
+        ...
 
     @property
     def leaf(self) -> object | None: ...
@@ -41,6 +47,8 @@ class Lines(Protocol):
 class PlainLines:
     """Every line is a block of its own, wrapped, in one style. Blank lines stand between others."""
 
+    step = 1024
+
     def __init__(self, style: str = "") -> None:
         self.blocks: list[Block] = []
         self.leaf: Run | None = None
@@ -49,10 +57,11 @@ class PlainLines:
         self._style = style
         self._blank = 0
         self._begun = False
+        self._trial = False
 
     def fork(self) -> PlainLines:
         other = copy.copy(self)
-        other.blocks, other.ends = [], []
+        other.blocks, other.ends, other._trial = [], [], True
         other.leaf = self.leaf.fork() if self.leaf else None
         return other
 
@@ -65,8 +74,13 @@ class PlainLines:
             if not line.strip(" \t"):
                 self._blank += 1
                 return
+            if len(line) < LIMIT:  # it was not cut, so it is whole
+                self._add(Literal(line.expandtabs(4).rstrip(" "), self._style))
+                return
         self.leaf = self.leaf or Run()
         self.leaf.text += line.expandtabs(4)
+        if self._trial:
+            return  # what settles is shared
         self.leaf.settle(self._literal)
         if self.leaf.full:
             self.close()
@@ -74,10 +88,14 @@ class PlainLines:
     def close(self) -> None:
         if self.leaf is None:
             return
-        for _ in range(self._blank if self._begun else 0):
-            self.blocks.append(Run().close(Margin(), self._literal))
-        self.blocks.append(self.leaf.close(Margin(), self._literal))
-        self.leaf, self._blank, self._begun = None, 0, True
+        self._add(self.leaf.close(NO_MARGIN, self._literal))
+        self.leaf = None
+
+    def _add(self, block: Block) -> None:
+        if self._blank and self._begun:
+            self.blocks.append(Blank(self._blank))
+        self.blocks.append(block)
+        self._blank, self._begun = 0, True
         self.ends.append(len(self.blocks))
 
     def _literal(self, text: str) -> list[Span]:

@@ -41,7 +41,7 @@ class Run:
         while len(self.text) >= LIMIT and not self.full:
             cut = neutral(self.text[:LIMIT])
             self.settled.append(self.text[:cut])
-            self.chunks.parsed.append(parse(self.text[:cut]))
+            self.chunks.add(parse(self.text[:cut]))
             self.text = self.text[cut:]
 
     def close(self, margin: Margin, parse: Parser) -> Flow:

@@ -36,6 +36,8 @@ Use = tuple[str, Callable[[list[Span]], None]]
 class MarkdownLines:
     """The scanner's state between two lines."""
 
+    step = 256
+
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.leaf: Run | Fence | Formula | Table | None = None

@@ -39,6 +39,12 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
+def about_cells(text: str) -> int:
+    """About as many, found fast: in UTF-8, what is wide takes three bytes. At least one."""
+    size = len(text)
+    return (size if text.isascii() else (size + len(text.encode("utf-8", "replace"))) // 2) or 1
+
+
 def line_cells(line: Line) -> int:
     return sum(cells(span.text) for span in line)
 

@@ -78,6 +78,10 @@ class Table(Block):
         self._laid_rows = 0
         self._laid_for: tuple[int, list[int]] | None = None
 
+    @property
+    def size(self) -> int:
+        return -2 - len(self.rows)
+
     def add(self, row: Row, chars: int) -> None:
         """One more row, of no more cells than there are columns, from so many characters."""
         self.rows.append(row)

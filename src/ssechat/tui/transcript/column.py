@@ -8,7 +8,7 @@ the first row, or, while the reader follows, the end.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -22,6 +22,10 @@ from ssechat.tui.transcript.views import CARET, ItemView, view_of
 
 KEEP = 400_000
 """Characters whose lines are kept for items that are not near the screen."""
+
+
+_Near = Callable[[Stack], tuple[int, int]]
+"""From which to before which line of an item it is near the screen."""
 
 
 class Shown(NamedTuple):
@@ -132,9 +136,7 @@ class Column:
         lines: list[Line] = []
         index, at = self._locate(start)
         while index < len(self._views) and start + len(lines) < stop:
-            stack = self._stack(index)
-            wanted = stop - start - len(lines)
-            lines += [stack.line(n) for n in range(at, min(len(stack), at + wanted))]
+            lines += self._stack(index).lines(at, at + stop - start - len(lines))
             index, at = index + 1, 0
         return lines
 
@@ -199,8 +201,14 @@ class Column:
         growing = item.live and thinking is item.reply.last and thinking.ended is None
         return thinking_opened(self._look.thinking, toggled, held=growing)
 
-    def read(self, key: str, allowance: Allowance) -> Stack | None:
-        """An item's lines, wherever it is; None if there is more to read than time allows."""
+    @property
+    def shifted(self) -> bool:
+        """Whether lines have other numbers than `arrange` gave them."""
+        return self._seen is None
+
+    def read(self, key: str, allowance: Allowance, start: int, stop: int) -> Stack | None:
+        """An item's lines, wherever it is, those from `start` to before `stop` measured; None if
+        there is more to read than time allows."""
         index = self._index.get(key)
         if index is None:
             return None
@@ -209,7 +217,12 @@ class Column:
             self._look.allowance = allowance
             self._build(index)
             self._sought = view
-        return None if view.unread else self._stack(index)
+        if view.unread:
+            return None
+        stack = self._stack(index)
+        while stack.measure(start, stop):
+            stack, self._seen = self._build(index), None
+        return stack
 
     def reveal(self, key: str, line: int, allowance: Allowance) -> None:
         """Let a line of an item that has been read be on the screen, a third from the top if it is
@@ -256,12 +269,17 @@ class Column:
         if self._rev == self.page.rev:
             return
         old = {view.item.key: view for view in self._views}
+        keys = {item.key for item in self.page.items}
+        gone = [view for view in self._built if view.item.key not in keys]
         self._views = []
         for item in self.page.items:
-            known = old.get(item.key)
-            view = known if known and known.fits(item) else view_of(item)
-            if view is not known:
+            known = [old[item.key]] if item.key in old else gone
+            found = next((one for one in known if one.fits(item)), None)
+            view = found or view_of(item)
+            if found is None:
                 view.estimate(width)
+            elif known is gone:  # a message is another item once it is written down
+                gone.remove(view)
             view.item = item
             self._views.append(view)
         kept = set(self._views)
@@ -274,7 +292,7 @@ class Column:
         first, wanted = len(self._views), 2 * self.height
         while first > 0 and wanted > 0:
             first -= 1
-            wanted -= len(self._build(first))
+            wanted -= len(self._build(first, _last(wanted)))
         self._near = range(first, len(self._views))
         self._count()
         self.top = max(0, self.total - self.height)
@@ -283,18 +301,20 @@ class Column:
         index = self._index.get(anchor.key)
         if index is None:
             index, line = min(self._first, len(self._views) - 1), 0
-            above, below = self.height, 2 * self.height - len(self._build(index))
+            height = len(self._build(index, _first(2 * self.height)))
+            above, below = self.height, 2 * self.height - height
         else:
-            stack = self._build(index)
+            stack = self._build(index, _around(anchor.place, self.height))
             line = stack.find(anchor.place)
             above, below = self.height - line, 2 * self.height + line - len(stack)
         self._first, start, stop = index, index, index + 1
         while stop < len(self._views) and below > 0:
-            below -= len(self._build(stop))
+            below -= len(self._build(stop, _first(below)))
             stop += 1
         while start > 0 and (above > 0 or below > 0):
             start -= 1
-            above, below = (room - len(self._build(start)) for room in (above, below))
+            height = len(self._build(start, _last(max(above, below))))
+            above, below = above - height, below - height
         self._near = range(start, stop)
         self._count()
         self.top = max(0, min(self._tops[index] + line, self.total - self.height))
@@ -317,10 +337,14 @@ class Column:
         stack = self._views[index].stack
         return self._build(index) if stack is None or index not in self._near else stack
 
-    def _build(self, index: int) -> Stack:
+    def _build(self, index: int, near: _Near | None = None) -> Stack:
+        """An item's lines; `near` says which of them are to be measured."""
         view = self._views[index]
         self._built[view] = None
-        return view.build(self._look, self.page.toggled, self.page.rev)
+        stack = view.build(self._look, self.page.toggled, self.page.rev)
+        while near is not None and stack.measure(*near(stack)):
+            stack = view.build(self._look, self.page.toggled, self.page.rev)
+        return stack
 
     def _count(self) -> None:
         self._tops = [0, *accumulate(view.height for view in self._views)]
@@ -333,3 +357,21 @@ class Column:
             for view in far:
                 view.drop()
                 del self._built[view]
+
+
+def _first(count: int) -> _Near:
+    return lambda stack: (0, count)
+
+
+def _last(count: int) -> _Near:
+    return lambda stack: (len(stack) - count, len(stack))
+
+
+def _around(place: Place, height: int) -> _Near:
+    """A screen above the line at that place, and two from there on."""
+
+    def near(stack: Stack) -> tuple[int, int]:
+        line = stack.find(place)
+        return line - height, line + 2 * height
+
+    return near

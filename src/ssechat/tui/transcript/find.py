@@ -260,12 +260,16 @@ class Finder:
     def _swept(self, passage: Passage) -> tuple[list[Match], Stack] | None:
         """The passage's matches in its item's lines; None until all of them have been read and
         looked through."""
-        stack = self._column.read(passage.key, Allowance(READ))
+        width, sweep = self._column.look.width, self._sweep
+        if sweep is None or (sweep.passage, sweep.width) != (passage, width):
+            self._sweep = sweep = _Sweep(passage, width, passage.taken)
+        near = sweep.line, sweep.line + SWEPT
+        stack = self._column.read(passage.key, Allowance(READ), *near)
         if stack is None:
             return None
-        width, sweep = self._column.look.width, self._sweep
-        if sweep is None or (sweep.passage, sweep.width) != (passage, width) or sweep.over(stack):
-            self._sweep = sweep = _Sweep(passage, width, passage.taken)
+        if sweep.over(stack):
+            self._sweep = None
+            return self._swept(passage)
         for block in stack.rows(sweep.line, sweep.line + SWEPT) if sweep.stack is None else ():
             if block.group == passage.group and block.block is not None:
                 sweep.matches += self._matches(block)

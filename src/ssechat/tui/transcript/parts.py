@@ -33,6 +33,11 @@ class PartView:
         return 0
 
     @property
+    def numbering(self) -> int:
+        """Another one whenever lines that are as they were got other numbers."""
+        return 0
+
+    @property
     def unread(self) -> bool:
         """Whether something that is shown has not been read yet."""
         return False
@@ -99,6 +104,10 @@ class TextPartView(PartView):
     @property
     def fed(self) -> int:
         return self._reading.document.fed
+
+    @property
+    def numbering(self) -> int:
+        return self._reading.document.numbering
 
     @property
     def unread(self) -> bool:

@@ -9,9 +9,6 @@ from ssechat.core.reply import Part
 from ssechat.core.safe import Cleaner
 from ssechat.tui.markdown import Document
 
-STEP = 256
-"""Characters read between two looks at the clock: about a millisecond where they are code."""
-
 
 class Allowance:
     """Seconds that reading may take. They begin with the first step, which is always taken."""
@@ -55,7 +52,7 @@ class Reading:
             self._begin()  # a part that had ended goes on: after a resume
         self._mark()  # a seam may have come after the text that it follows was read
         for _ in allowance.steps() if self.unread else ():
-            self.document.feed(self._cleaner.feed(self._next(STEP)))
+            self.document.feed(self._cleaner.feed(self._next(self.document.step)))
             self._mark()
             if not self.unread:
                 break

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from ssechat.tui.markdown import Document, Line, Span
+from ssechat.tui.markdown.layout import Layout
 from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript.page import Place
 from ssechat.tui.transcript.reading import Allowance
@@ -87,9 +88,11 @@ def header(spans: list[Span], look: Look) -> Slice:
 def body(
     group: int, document: Document, look: Look, inserts: Sequence[Line] = (), indent: Line = INDENT
 ) -> list[Slice]:
-    """A document's lines, with one line more after each of its marks."""
+    """A document's lines, with one line more after each of its marks. The last line is sure to be
+    as it says, the others where they have been measured."""
     width = look.text_width - len(indent[0].text) + len(INDENT[0].text)
-    lines = document.lines(width)
+    lines = document.layout(width)
+    lines.measure(len(lines) - 1, len(lines))
     marks = document.marks(width) if inserts else []
     slices: list[Slice] = []
     at = 0
@@ -129,6 +132,30 @@ class Stack:
         slice_, at = self._at(number)
         return slice_.indent + slice_.lines[at]
 
+    def lines(self, start: int, stop: int) -> list[Line]:
+        """The lines from `start` to before `stop`, or to the end."""
+        lines: list[Line] = []
+        for slice_, first in self._from(start):
+            at = slice_.start + max(0, start - first)
+            found = slice_.lines[at : min(slice_.stop, slice_.start + stop - first)]
+            lines += [slice_.indent + line for line in found]
+            if first + len(slice_) >= stop:
+                break
+        return lines
+
+    def measure(self, start: int, stop: int) -> bool:
+        """Wrap what has lines from `start` to before `stop`. Whether these lines are others now;
+        then the stack is to be made anew."""
+        moved = False
+        for slice_, first in self._from(max(0, start)):
+            if isinstance(slice_.lines, Layout):
+                below = min(len(slice_), stop - first)
+                above = slice_.start + max(0, start - first)
+                moved |= slice_.lines.measure(above, slice_.start + below)
+            if first + len(slice_) >= stop:
+                break
+        return moved
+
     def part(self, number: int) -> int | None:
         """The thinking part whose header stands in this line."""
         return self._at(number)[0].part
@@ -138,22 +165,22 @@ class Stack:
 
     def rows(self, start: int, stop: int) -> Iterator[Rows]:
         """The lines from `start` to before `stop`, block by block: those at the ends are whole."""
-        place = self.place(start)
+        start -= max(0, self.place(start).line)
         rows: Rows | None = None
         last: object = None
-        for number in range(start - max(0, place.line), len(self)):
-            slice_, at = self._at(number)
-            place = _place(slice_, at)
-            block = place.block if slice_.document else None
-            this = id(slice_.document or slice_), block, block is not None and place.line < 0
-            if rows is not None and this != last:
-                yield rows
-                rows = None
-            if rows is None:
-                if number >= stop:
-                    return
-                rows, last = Rows(place.group, block, number, [], slice_.indent), this
-            rows.lines.append(slice_.indent + slice_.lines[at])
+        for slice_, first in self._from(start):
+            for piece in _pieces(slice_, max(0, start - first)):
+                this = id(slice_.document or slice_), piece.block, piece.gap
+                if rows is not None and this != last:
+                    yield rows
+                    rows = None
+                if rows is None:
+                    number = first + piece.at
+                    if number >= stop:
+                        return
+                    rows = Rows(slice_.group, piece.block, number, [], slice_.indent)
+                    last = this
+                rows.lines.extend(slice_.indent + line for line in piece.lines)
         if rows is not None:
             yield rows
 
@@ -182,11 +209,47 @@ class Stack:
             return None
         return slice_.document.find(place.block, place.line, place.of) - slice_.base
 
+    def _from(self, number: int) -> Iterator[tuple[Slice, int]]:
+        """The slices from that line on, each with the number of its first line."""
+        for index in range(bisect_right(self._ends, number), len(self._slices)):
+            slice_ = self._slices[index]
+            yield slice_, self._ends[index] - len(slice_)
+
     def _at(self, number: int) -> tuple[Slice, int]:
         index = bisect_right(self._ends, number)
         before = self._ends[index - 1] if index else 0
         slice_ = self._slices[index]
         return slice_, slice_.start + number - before
+
+
+class _Piece(NamedTuple):
+    """Lines of a slice, of which the first one is its line `at`, that are of one block."""
+
+    block: int | None
+    gap: bool
+    at: int
+    lines: Sequence[Line]
+
+
+def _pieces(slice_: Slice, at: int) -> Iterator[_Piece]:
+    """The pieces from line `at` on."""
+    layout = slice_.lines
+    if not isinstance(layout, Layout):
+        place = _place(slice_, at)
+        block = None if slice_.document is None else place.block
+        lines = layout[slice_.start + at : slice_.stop]
+        yield _Piece(block, block is not None and place.line < 0, at, lines)
+        return
+    index, inner = layout.locate(slice_.start + at)
+    while at < len(slice_):
+        gap, height, lines = layout.gap(index), layout.height(index), layout.block(index)
+        if inner < gap:
+            yield _Piece(index, True, at, lines[:1])
+            at, inner = at + 1, 1
+        if (left := len(slice_) - at) > 0:
+            rest = lines[inner:] if left >= height - inner else lines[inner : inner + left]
+            yield _Piece(index, False, at, rest)
+        at, index, inner = at + height - inner, index + 1, 0
 
 
 def _place(slice_: Slice, at: int) -> Place:

@@ -43,6 +43,11 @@ class ItemView:
         return 0
 
     @property
+    def numbering(self) -> int:
+        """Another one whenever lines that are as they were got other numbers."""
+        return 0
+
+    @property
     def unread(self) -> bool:
         """Whether the time for reading ended before the text did."""
         return False
@@ -65,7 +70,7 @@ class ItemView:
         return False
 
     def fits(self, item: Item) -> bool:
-        """Whether this view can go on with `item`, a new version of its own."""
+        """Whether this view can go on with `item`: a new version of its own, or the same text."""
         return type(item) is type(self.item)
 
     def estimate(self, width: int) -> None:
@@ -78,12 +83,12 @@ class ItemView:
     def build(self, look: Look, toggled: Toggled, rev: int) -> Stack:
         """The item's lines, with a blank one after them; `rev` is the page's."""
         told = rev, look.width, look.thinking, look.hint, look.reading, self._version()
-        stamp = told, self.fed
+        stamp = told, self.fed, self.numbering
         # Live thinking changes without a new version: its header tells the time.
         if self.stack is None or stamp != self._stamp or self.pending or self.ticking:
             self.stack = Stack([*self.slices(look, toggled), blank(END)])
             self.height = len(self.stack)
-            self._stamp = told, self.fed
+            self._stamp = told, self.fed, self.numbering
         return self.stack
 
     def drop(self) -> None:
@@ -112,6 +117,10 @@ class TextView(ItemView):
         return self._reading.document.fed if self._reading else 0
 
     @property
+    def numbering(self) -> int:
+        return self._reading.document.numbering if self._reading else 0
+
+    @property
     def unread(self) -> bool:
         return self._reading is not None and self._reading.unread
 
@@ -128,7 +137,9 @@ class TextView(ItemView):
         self.height = lines + 1 + (2 if isinstance(self.item, UserItem) else 1)
 
     def fits(self, item: Item) -> bool:
-        return super().fits(item) and not isinstance(item, ReplyItem) and item == self.item
+        if isinstance(item, ReplyItem) or not super().fits(item):
+            return False
+        return item.text == self.item.text
 
     def slices(self, look: Look, toggled: Toggled) -> list[Slice]:
         if self._reading is None:
@@ -158,6 +169,10 @@ class ReplyView(ItemView):
     @property
     def fed(self) -> int:
         return sum(part.fed for part in self._parts)
+
+    @property
+    def numbering(self) -> int:
+        return sum(part.numbering for part in self._parts)
 
     @property
     def unread(self) -> bool:

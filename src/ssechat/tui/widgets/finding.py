@@ -49,13 +49,14 @@ class Finding(Selecting):
             self._place()
 
     def _find_on(self) -> bool:
-        """Search on for some milliseconds; whether the reader is elsewhere now."""
+        """Search on for some milliseconds; whether the page is to be placed anew: the reader is
+        elsewhere now, or lines have other numbers."""
         if self._finder is None:
             return False
         self._hold()
         went = self._finder.work()
         self._hold_on()
-        return went
+        return went or self._column.shifted
 
     def _leave(self) -> None:
         """Another page will be shown."""
