@@ -181,29 +181,82 @@ async def test_a_selection_in_a_stream_stays_while_the_stream_grows() -> None:
             assert it.copied == "two three\n\nfour fi"
 
 
-async def test_a_selection_goes_where_its_text_is_not_there_any_more() -> None:
+async def test_a_selection_goes_where_its_text_is_gone_and_can_still_be_copied() -> None:
     page = Page([answered("a", "one two three"), answered("b", "four five six")])
     async with hand(page) as it:
         await it.drag(it.at("five"), (it.at("five")[0] + 3, it.at("five")[1]))
         assert it.copied == "five"
+        assert it.transcript.dropped is None
         page.drop("b")
         await it.pull()
         assert it.copied == ""
         assert it.marked == []
+        assert it.transcript.dropped == "five"
+        it.transcript.forget_dropped()
+        assert it.transcript.dropped is None
 
 
-async def test_a_selection_goes_when_the_width_changes_or_another_page_is_shown() -> None:
-    page = page_of("one two three")
-    async with hand(page) as it:
+@pytest.mark.parametrize(
+    ("text", "words", "more"),
+    [
+        ("alpha beta [gamma](http://exam", "[gamma](http", "ple.org) more"),
+        ("| alpha | beta |\n|-|-|\n| one | two |\n", "alpha", "| longer words | two |\n"),
+    ],
+)
+async def test_what_is_selected_in_a_block_that_is_read_again_can_still_be_copied(
+    text: str, words: str, more: str
+) -> None:
+    growing = reply(text, ended=False)
+    async with hand(Page([ReplyItem("r", growing, "m")])) as it:
+        x, y = it.at(words)
+        await it.drag((x, y), (x + len(words) - 1, y))
+        assert (chosen := it.copied) == words
+        growing.apply(Text(more), 120.0)
+        await it.pull()
+        assert (it.copied or it.transcript.dropped) == chosen
+
+
+async def test_a_selection_that_the_user_lets_go_is_not_kept() -> None:
+    async with hand(page_of("one two three")) as it:
+        await it.drag(it.at("two"), (it.at("two")[0] + 2, it.at("two")[1]))
+        await it.pull()
+        it.app.screen.clear_selection()
+        await it.pull()
+        assert it.transcript.dropped is None
+
+
+async def test_of_a_selection_that_was_too_long_to_be_kept_it_is_known_that_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ssechat.tui.widgets.selecting._MOST", 1)
+    async with hand(page_of("one two three\n\nfour")) as it:
+        await it.drag(it.at("two"), it.at("four"))
+        await it.pilot.resize_terminal(50, 12)
+        await until(it.pilot, lambda: it.copied == "")
+        assert it.transcript.dropped == ""
+
+
+async def test_a_selection_goes_when_another_page_is_shown() -> None:
+    async with hand(page_of("one two three")) as it:
         x, y = it.at("two")
-        for change in (lambda: it.pilot.resize_terminal(50, 12), it.pull):
-            await it.drag((x, y), (x + 2, y))
-            assert it.copied == "two"
-            if change == it.pull:
-                it.transcript.show(page_of("another page"))
-            await change()
-            await until(it.pilot, lambda: it.copied == "")
-            assert it.marked == []
+        await it.drag((x, y), (x + 2, y))
+        assert it.copied == "two"
+        it.transcript.show(page_of("another page"))
+        await it.pull()
+        await until(it.pilot, lambda: it.copied == "")
+        assert it.marked == []
+        assert it.transcript.dropped is None
+
+
+@pytest.mark.parametrize("width", [20, 59, 61])
+async def test_a_selection_goes_when_the_width_changes_and_can_still_be_copied(width: int) -> None:
+    async with hand(page_of("one **two** three " * 20), (60, 12)) as it:
+        await it.drag((8, 2), (57, 5))
+        assert (chosen := it.copied)
+        await it.pilot.resize_terminal(width, 12)
+        await until(it.pilot, lambda: it.copied == "")
+        assert it.marked == []
+        assert it.transcript.dropped == chosen
 
 
 async def test_the_source_of_what_is_selected_is_at_hand() -> None:

@@ -284,10 +284,15 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             action = "chat.stop"
         if leading or self.keys.leading:
             self._bars_changed()
+        if action != "app.clear":
+            self.transcript.forget_dropped()
         if action:
             await settled(self.focused)  # letters before it may still wait in the widget's queue
             await self.run_verb(action)
         return action is not None
+
+    def on_mouse_down(self) -> None:
+        self.transcript.forget_dropped()
 
     async def on_key(self, event: events.Key) -> None:
         """A key that no overlay has taken."""

@@ -66,13 +66,20 @@ async def stop(app: SsechatApp) -> None:
 
 
 async def clear(app: SsechatApp) -> None:
-    """Copy a selection, else close the search, clear the draft, or stop, else say how to quit."""
+    """Copy a selection, also one that has just gone, else close the search, clear the draft, or
+    stop, else say how to quit."""
     composer = app.composer
     selected = composer.selected_text or app.screen.get_selected_text()
     if selected:
         _copy(app, selected)
         composer.selection = Selection.cursor(composer.cursor_location)
         app.screen.clear_selection()
+    elif (dropped := app.transcript.dropped) is not None:
+        app.transcript.forget_dropped()
+        if dropped:
+            _copy(app, dropped)
+        else:
+            app.say("what was selected has changed; nothing is copied", "warning")
     elif app.find_bar is not None and app.find_bar.typing:
         await end_find(app)
     elif composer.text:

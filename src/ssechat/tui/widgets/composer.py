@@ -178,8 +178,11 @@ class Composer(TextArea):
         return super().edit(edit)
 
     def _refresh_size(self) -> None:
-        """After an undo Textual asks where the cursor is while it may still be beyond the text."""
-        self.selection = Selection(*self.selection)
+        """After an undo Textual asks where the cursor is while it may still be beyond the text. It
+        is not set without need: that lets go of what is selected elsewhere."""
+        start, end = map(self.clamp_visitable, self.selection)
+        if (there := self.validate_selection(Selection(start, end))) != self.selection:
+            self.selection = there
         super()._refresh_size()
 
     def _chip_around(self, location: Location) -> tuple[Location, Location]:

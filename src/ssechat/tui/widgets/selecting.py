@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,13 +17,18 @@ from ssechat.tui.transcript.column import Column, Grip
 from ssechat.tui.transcript.copying import Spot, copied, message, paragraph, sources, word
 
 _FAR = 1 << 30  # beyond the end of any line
+_GRACE = 4.0
+"""s in which a key that copies may be meant for what is not selected any more."""
+_MOST = 1000
+"""Lines; the text of what is selected is not kept while there are more."""
 
 
 class Selecting(ScrollView):
     """Two clicks select a word, three a paragraph, four a message; dragging scrolls.
 
     Textual knows a selection by numbers of lines. `_hold` before they may change and `_hold_on`
-    after that keep it on its text, or let it go where that is not there any more.
+    after that keep it on its text, or let it go where that is not there any more. Its text can then
+    still be had by `dropped`, for the user may be about to copy it.
     """
 
     ALLOW_SELECT = True
@@ -29,12 +36,14 @@ class Selecting(ScrollView):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._grips: dict[Offset, Grip | None] = {}
+        self._text = ""
+        self._dropped: tuple[str, float] | None = None
 
     @property
     def _column(self) -> Column:
         raise NotImplementedError
 
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+    def get_selection(self, selection: Selection) -> tuple[str, str]:
         """The selected text as it reads; the texts as they came where whole messages are
         selected."""
         if selection.start is None and selection.end is None:
@@ -58,6 +67,25 @@ class Selecting(ScrollView):
         """Let go of what is selected here, if anything is."""
         if self.text_selection is not None or self._drag_start is not None:
             self.screen.clear_selection()
+
+    @property
+    def dropped(self) -> str | None:
+        """What was selected until a moment ago, when its lines changed; "" if that was too long to
+        be kept, None if there is nothing of that kind."""
+        if self._dropped is None or time.monotonic() > self._dropped[1]:
+            return None
+        return self._dropped[0]
+
+    def forget_dropped(self) -> None:
+        """The user has done something else since."""
+        self._dropped = None
+
+    def _drop(self) -> None:
+        """What is selected is not there any more, and the user does not know that yet."""
+        if self.text_selection is not None:
+            self._dropped = self._text, time.monotonic() + _GRACE
+        self._grips = {}
+        self.deselect()
 
     def on_click(self, event: events.Click) -> None:
         _, offset = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
@@ -91,7 +119,11 @@ class Selecting(ScrollView):
 
     def _hold(self) -> None:
         """Lines may get other numbers now."""
-        points = [*(self.text_selection or ()), self._drag_start]
+        selection = self.text_selection
+        if selection is not None and not self._grips.keys() >= set(selection):
+            start, end = self._ends(selection)
+            self._text = self.get_selection(selection)[0] if end.line - start.line < _MOST else ""
+        points = [*(selection or ()), self._drag_start]
         self._grips = {
             point: self._grips.get(point) or self._column.grip(point.y, point.x)
             for point in points
@@ -106,8 +138,7 @@ class Selecting(ScrollView):
         for point, grip in self._grips.items():
             line = None if grip is None else self._column.regrip(grip)
             if line is None:
-                self._grips = {}
-                self.deselect()
+                self._drop()
                 return
             moved[point] = Offset(point.x, line)
         self._grips = {moved[point]: grip for point, grip in self._grips.items()}
@@ -132,7 +163,8 @@ class Selecting(ScrollView):
 
     def _with_selection(self, strip: Strip, length: int, start: int, end: int) -> Strip:
         """The strip of a line of so many characters, those from `start` to `end` selected (-1: all
-        that follow)."""
+        that follow). Between a resize and our layout the strip is narrower than the line."""
+        length = min(length, len(strip.text))
         left, middle, right = strip.divide(
             [
                 strip.index_to_cell_position(min(start, length)),

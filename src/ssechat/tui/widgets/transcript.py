@@ -255,10 +255,10 @@ class Transcript(Finding, can_focus=False):
             return
         if area != self._placed_at:
             self._strips.clear()
-        if area.width != self._placed_at.width:
-            self.deselect()  # lines are broken elsewhere
         column = self._column
         self._hold()
+        if area.width != self._placed_at.width:
+            self._drop()  # lines are broken elsewhere
         column.arrange(self._look(seconds), area.height)
         self._read_soon()
         repaint = repaint or self._held
