@@ -55,6 +55,12 @@ def strips(width: int, graphemes: list[str]) -> st.SearchStrategy[Strip]:
     return parts.map(lambda parts: strip_of(width, parts))
 
 
+def blank(*, scrolls: bool) -> Shadow:
+    shadow = Shadow(WIDTH, HEIGHT, ColorSystem.TRUECOLOR)
+    shadow.scrolls = scrolls
+    return shadow
+
+
 class Screen:
     """What is to be seen: a document that scrolls between two rows, beside a scrollbar."""
 
@@ -130,16 +136,16 @@ def steps(draw: st.DrawFn, graphemes: list[str]) -> tuple[Rows, list[tuple[str, 
         st.tuples(st.just("change"), st.tuples(st.integers(0, 11), strips(WIDTH - 1, graphemes))),
         st.tuples(st.just("pieces"), st.lists(piece, max_size=3)),
         st.tuples(st.just("whole"), st.none()),
-        st.tuples(st.just("forget"), st.none()),
+        st.tuples(st.just("anew"), st.none()),
     )
     return document, draw(st.lists(step, max_size=8))
 
 
 def play(
-    document: Rows, steps: list[tuple[str, object]], shadow: Shadow
+    document: Rows, steps: list[tuple[str, object]], scrolls: bool
 ) -> Iterator[tuple[str, Screen]]:
     """What the shadow sends for each step, and what is to be seen then."""
-    screen = Screen(list(document))
+    screen, shadow = Screen(list(document)), blank(scrolls=scrolls)
     yield shadow.draw([*screen.whole(), *screen.scroll(0)], (0, 0)), screen
     for kind, what in steps:
         match kind, what:
@@ -151,8 +157,8 @@ def play(
             case "pieces", list(told):
                 pieces = [screen.put(*at, strip) for at, strip in told]
             case _:
-                if kind == "forget":
-                    shadow.forget()
+                if kind == "anew":
+                    shadow = blank(scrolls=scrolls)
                 pieces = screen.whole()
         yield shadow.draw(pieces, (0, 0)), screen
 
@@ -163,9 +169,8 @@ def play(
 def test_differences_draw_what_textual_would_draw(
     scrolls: bool, played: tuple[Rows, list[tuple[str, object]]]
 ) -> None:
-    shadow = Shadow(WIDTH, HEIGHT, ColorSystem.TRUECOLOR, scrolls=scrolls)
     ours, theirs = Emulator(), Emulator()
-    for sent, screen in play(*played, shadow):
+    for sent, screen in play(*played, scrolls):
         ours.feed(sent)
         theirs.feed(by_textual(screen.whole()))
         assert ours.cells() == theirs.cells()
@@ -177,9 +182,8 @@ def test_differences_draw_what_textual_would_draw(
 def test_where_terminals_do_not_agree_about_widths_differences_draw_what_whole_rows_would(
     scrolls: bool, played: tuple[Rows, list[tuple[str, object]]]
 ) -> None:
-    shadow = Shadow(WIDTH, HEIGHT, ColorSystem.TRUECOLOR, scrolls=scrolls)
     ours, theirs = Emulator(), Emulator()
-    for sent, screen in play(*played, shadow):
+    for sent, screen in play(*played, scrolls):
         ours.feed(sent)
         theirs.feed(whole_by_us(screen.whole()))
         assert ours.cells() == theirs.cells()
@@ -195,7 +199,7 @@ def lines(first: int, count: int = HEIGHT - 1) -> list[Piece]:
 
 
 def shadow_of(pieces: list[Piece], *, scrolls: bool = False) -> Shadow:
-    shadow = Shadow(WIDTH, HEIGHT, ColorSystem.TRUECOLOR, scrolls=scrolls)
+    shadow = blank(scrolls=scrolls)
     shadow.draw(pieces, (0, 0))
     return shadow
 
@@ -262,14 +266,6 @@ def test_nothing_is_scrolled_that_must_then_be_drawn_again() -> None:
 def test_without_leave_nothing_is_scrolled() -> None:
     shadow = shadow_of(lines(10))
     assert "\n" not in shadow.draw(lines(11), (0, 0))
-
-
-def test_a_shadow_that_forgot_sends_everything() -> None:
-    pieces = lines(10)
-    shadow = shadow_of(pieces, scrolls=True)
-    whole = Shadow(WIDTH, HEIGHT, ColorSystem.TRUECOLOR).draw(pieces, (0, 0))
-    shadow.forget()
-    assert shadow.draw(pieces, (0, 0)) == whole
 
 
 def test_what_was_drawn_over_is_drawn_again_though_its_strip_is_the_same() -> None:

@@ -39,19 +39,24 @@ class PaintedApp(App[Result]):
     _shadowed = 0  # the driver's count of how often it took the terminal over
 
     @property
+    def _ours(self) -> SsechatDriver | None:
+        """The driver, unless it is one of Textual's: then Textual paints as ever."""
+        return self._driver if isinstance(self._driver, SsechatDriver) else None
+
+    @property
     def can_paint(self) -> bool:
         """Whether a change made now would be seen now; if not, leave it until it would."""
-        return not isinstance(self._driver, SsechatDriver) or self._driver.ready
+        return self._ours is None or self._ours.ready
 
     @property
     def round_trip(self) -> float:
         """Seconds that a frame takes to be seen, there and back; 0 where that is not known."""
-        return self._driver.round_trip if isinstance(self._driver, SsechatDriver) else 0.0
+        return self._ours.round_trip if self._ours else 0.0
 
     def redraw(self) -> None:
         """Paint everything on a cleared screen: the user sees that it is wrong."""
-        if isinstance(self._driver, SsechatDriver):
-            self._driver.write(CLEAR)
+        if self._ours:
+            self._ours.write(CLEAR)
         self._repaint()
 
     # What the terminal shows is not known any more when its size has changed (Textual does nothing
@@ -68,25 +73,18 @@ class PaintedApp(App[Result]):
         self.refresh()
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        driver = self._driver
-        if (
-            self._batch_count
-            or not isinstance(driver, SsechatDriver)
-            or not isinstance(renderable, LayoutUpdate | ChopsUpdate)
-        ):
+        ours = None if self._batch_count else self._ours
+        if ours and isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            self._gate(ours, _pieces(renderable), complete=isinstance(renderable, LayoutUpdate))
+        else:
             super()._display(screen, renderable)
-            return
-        self._gate(driver, _pieces(renderable), complete=isinstance(renderable, LayoutUpdate))
 
-    @property
-    def draws(self) -> bool:
-        """Whether `show` can be used."""
-        return isinstance(self._driver, SsechatDriver)
-
-    def show(self, pieces: Iterable[Piece]) -> None:
-        """Paint a frame of these pieces of the current screen, of which nothing covers any."""
-        if isinstance(self._driver, SsechatDriver):
-            self._gate(self._driver, pieces, complete=False)
+    def show(self, pieces: Iterable[Piece]) -> bool:
+        """Paint a frame of these pieces of the current screen, of which nothing covers any; False
+        if that is for Textual to do."""
+        if self._ours:
+            self._gate(self._ours, pieces, complete=False)
+        return self._ours is not None
 
     def _gate(self, driver: SsechatDriver, pieces: Iterable[Piece], *, complete: bool) -> None:
         if driver.ready and (complete or not self._frame_skipped):

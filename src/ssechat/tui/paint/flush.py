@@ -8,6 +8,7 @@ for its frame already, and mostly nothing lies on top of it: its rows go straigh
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from textual.geometry import Region
 from textual.screen import Screen
@@ -26,16 +27,14 @@ def flush(screen: Screen[object], widgets: Iterable[Widget]) -> None:
         return
     if screen._layout_required or any(widget._layout_required for widget in widgets):
         return
-    pieces: list[Piece] = []
-    for widget in widgets:
-        if widget._repaint_required and widget.display:
-            widget._repaint_required = False
-            if isinstance(app, PaintedApp) and app.draws and (area := _open_area(screen, widget)):
-                pieces += _fresh_rows(widget, area)
-            else:
-                screen._dirty_widgets.add(widget)
-    if pieces and isinstance(app, PaintedApp):
-        app.show(pieces)
+    changed = [widget for widget in widgets if widget._repaint_required and widget.display]
+    for widget in changed:
+        widget._repaint_required = False
+    areas = {widget: area for widget in changed if (area := _open_area(screen, widget))}
+    pieces = chain.from_iterable(_fresh_rows(widget, area) for widget, area in areas.items())
+    if areas and isinstance(app, PaintedApp) and app.show(pieces):
+        changed = [widget for widget in changed if widget not in areas]
+    screen._dirty_widgets.update(changed)
     if screen._dirty_widgets:
         screen._compositor.update_widgets(screen._dirty_widgets)
         screen._compositor_refresh()

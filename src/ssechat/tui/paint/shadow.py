@@ -26,24 +26,15 @@ _KEPT = 4  # screens full of strips of which the cells are kept
 
 
 class Shadow:
-    """A screen of `width` × `height` cells, of which nothing is known at first.
+    """A screen of `width` × `height` cells, of which nothing is known at first."""
 
-    `scrolls`: whether the terminal may be told to scroll a part of its screen.
-    """
-
-    def __init__(
-        self, width: int, height: int, colors: ColorSystem, *, scrolls: bool = False
-    ) -> None:
+    def __init__(self, width: int, height: int, colors: ColorSystem) -> None:
         self.width, self.height = width, height
-        self.scrolls = scrolls
+        self.scrolls = False
+        """Whether the terminal may be told to scroll a part of its screen."""
         self._colors = colors
         self._cells: dict[int, tuple[Strip, list[Cell]]] = {}
-        self.forget()
-
-    def forget(self) -> None:
-        """The terminal may show anything now."""
-        unknown = Row([None] * self.width)
-        self._rows = [unknown] * self.height
+        self._rows = [Row([None] * width)] * height
         self._strips: list[dict[int, Strip]] = [{} for _ in self._rows]
         self._cursor: tuple[int, int] | None = None
 
