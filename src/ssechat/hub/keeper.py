@@ -85,7 +85,10 @@ class Keeper:
         await self._recorder.idle()
         live = self._live
         live.close(settle)
-        no_way = live.machine.rung is Rung.NONE or live.handle.scheme == HOPED
+        relayed = (
+            live.fold.reply.verdict is not None
+        )  # it was cut behind the server: it has no more
+        no_way = live.machine.rung is Rung.NONE or live.handle.scheme == HOPED or relayed
         if no_way and live.way in KEPT and settle.end is EndState.CUT:
             live.handle = NOTHING
         while not (await self._recorder.saved() and await self._written(self._write(settle))):

@@ -19,12 +19,14 @@ class Route(msgspec.Struct, frozen=True):
     profile: Profile
     dialect: Dialect
     target: Target
+    secret: keys.Secret | None = None
 
 
-async def route(profile: Profile) -> Route:
-    """Resolve the profile's key, off the event loop. KeyProblem or ConfigProblem if it has none."""
+async def route(profile: Profile, given: keys.Secret | None = None) -> Route:
+    """Resolve the profile's key, off the event loop, if none is given. KeyProblem or ConfigProblem
+    if it has none."""
     codec = dialect(profile.dialect, profile.options)
-    secret = await asyncio.to_thread(keys.resolve, profile, os.environ)
+    secret = given or await asyncio.to_thread(keys.resolve, profile, os.environ)
     times = profile.timeouts
     target = Target(
         profile.base_url,
@@ -37,4 +39,4 @@ async def route(profile: Profile) -> Route:
         ca_file=profile.ca_file,
         http2=profile.http2,
     )
-    return Route(profile, codec, target)
+    return Route(profile, codec, target, secret)

@@ -51,8 +51,8 @@ _TABLES = (
     )""",
 )
 _STREAM = """
-    SELECT stream_id, owner, upstream, relay_stream.idempotency_key, digest, stream.dialect, stream.state,
-        stream.note, stream.created, stream.ended, conversation_id
+    SELECT stream_id, owner, upstream, relay_stream.idempotency_key, digest, stream.dialect,
+        stream.state, stream.note, stream.created, stream.ended, conversation_id
     FROM relay_stream
     JOIN stream ON stream.id = stream_id
     JOIN message ON message.id = stream.message_id
@@ -153,7 +153,8 @@ class RelayJournal(Journal):
         return found[0] if found else None
 
     async def by_key(self, owner: str, key: str) -> Owned | None:
-        found = await self._owned("WHERE owner = ? AND relay_stream.idempotency_key = ?", (owner, key))
+        rest = "WHERE owner = ? AND relay_stream.idempotency_key = ?"
+        found = await self._owned(rest, (owner, key))
         return found[0] if found else None
 
     async def all_of(self, owner: str, states: tuple[str, ...], limit: int) -> list[Owned]:

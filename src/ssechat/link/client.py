@@ -24,28 +24,29 @@ class Clients:
     """The process' HTTP clients, by what must differ between them. HTTP/1.1 unless asked."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, Proxy | None], httpx.AsyncClient] = {}
+        self._clients: dict[tuple[str, Proxy | None, str], httpx.AsyncClient] = {}
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._building = asyncio.Lock()
 
     @asynccontextmanager
     async def client(
-        self, base_url: str, ca_file: str = "", http2: bool = False
+        self, base_url: str, ca_file: str = "", http2: bool = False, uds: str = ""
     ) -> AsyncIterator[httpx.AsyncClient]:
-        """The client for requests to `base_url`. Raises ConfigProblem, in readable words.
+        """The client for requests to `base_url`, over a Unix socket if `uds` names one. Raises
+        ConfigProblem, in readable words.
 
         With HTTP/2 it is one for this block only: an abandoned HTTP/2 stream is never reset by
         httpcore, so only closing its connection stops the server.
         """
-        proxy = proxy_for(base_url)
+        proxy = None if uds else proxy_for(base_url)
         if http2:
             async with await self._build(ca_file, proxy, http2=True) as client:
                 yield client
             return
-        key = ca_file, proxy
+        key = ca_file, proxy, uds
         async with self._building:
             if key not in self._clients:
-                self._clients[key] = await self._build(ca_file, proxy)
+                self._clients[key] = await self._build(ca_file, proxy, uds=uds)
         yield self._clients[key]
 
     async def prepare(self, base_url: str, ca_file: str = "") -> None:
@@ -59,14 +60,16 @@ class Clients:
             await client.aclose()
 
     async def _build(
-        self, ca_file: str, proxy: Proxy | None, http2: bool = False
+        self, ca_file: str, proxy: Proxy | None, http2: bool = False, uds: str = ""
     ) -> httpx.AsyncClient:
         if ca_file not in self._contexts:
             self._contexts[ca_file] = await asyncio.to_thread(_ssl_context, ca_file)
-        return await asyncio.to_thread(_build, self._contexts[ca_file], proxy, http2)
+        return await asyncio.to_thread(_build, self._contexts[ca_file], proxy, http2, uds)
 
 
-def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.AsyncClient:
+def _build(
+    context: ssl.SSLContext, proxy: Proxy | None, http2: bool, uds: str
+) -> httpx.AsyncClient:
     """A client that reads no environment, keeps no cookies and follows no redirects."""
     try:
         transport = httpx.AsyncHTTPTransport(
@@ -75,7 +78,8 @@ def _build(context: ssl.SSLContext, proxy: Proxy | None, http2: bool) -> httpx.A
             http2=http2,
             limits=_LIMITS,
             trust_env=False,
-            socket_options=_keepalive(),
+            uds=uds or None,
+            socket_options=None if uds else _keepalive(),
         )
         return httpx.AsyncClient(
             transport=transport,

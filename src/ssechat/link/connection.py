@@ -154,7 +154,7 @@ async def connect(
 
     @asynccontextmanager
     async def opening(trace: Trace) -> AsyncIterator[httpx.Response]:
-        async with clients.client(target.base_url, target.ca_file, target.http2) as client:
+        async with clients.client(*target.client) as client:
             request = _request(target, call, cursor, trace)
             async with httpx_sse.aconnect_sse(client, **request) as source:
                 yield source.response
@@ -206,7 +206,7 @@ async def fetch(
 
     @asynccontextmanager
     async def opening(trace: Trace) -> AsyncIterator[httpx.Response]:
-        async with clients.client(target.base_url, target.ca_file, target.http2) as client:
+        async with clients.client(*target.client) as client:
             request = _request(target, call, {"Accept": "application/json"}, trace)
             async with client.stream(**request) as response:
                 yield response
@@ -248,7 +248,7 @@ async def _head(exchange: Exchange, target: Target, headers_time: float) -> http
         return await exchange.response(_DIALS * target.connect, headers_time)
     except (OSError, httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         if exchange.sending_since is None:
-            proxy = proxy_for(target.base_url)
+            proxy = None if target.uds else proxy_for(target.base_url)
             raise problems.unreachable(error, where, proxy.shown if proxy else "") from None
         if isinstance(error, TimeoutError):
             raise problems.no_headers(where, headers_time) from None

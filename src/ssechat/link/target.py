@@ -59,7 +59,8 @@ class Target(msgspec.Struct, frozen=True):
 
     Times in seconds: `connect` for each step of connecting, `headers_time` from the request to the
     response's headers, `silence` without any byte once the server has shown that it sends
-    keepalives, `idle` without payload.
+    keepalives, `idle` without payload. `uds` is the Unix socket on which the server listens;
+    `shown` is what is called `where` instead of its host.
     """
 
     base_url: str
@@ -71,6 +72,8 @@ class Target(msgspec.Struct, frozen=True):
     idle: float = 300.0
     ca_file: str = ""
     http2: bool = False
+    uds: str = ""
+    shown: str = ""
 
     def __repr__(self) -> str:
         return f"Target({self.where})"
@@ -78,7 +81,12 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def where(self) -> str:
         """Host and port, fit to be shown: a password in the URL is left out."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return self.shown or urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def client(self) -> tuple[str, str, bool, str]:
+        """What decides which client is used: the arguments of `Clients.client`."""
+        return self.base_url, self.ca_file, self.http2, self.uds
 
     @property
     def redactor(self) -> Redactor:

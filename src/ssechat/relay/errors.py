@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from ssechat.core.dialects._events import RELAYED, UPSTREAM_CUT
 from ssechat.core.frames import Frame, FrameKind
 
 _ANTHROPIC = {
@@ -27,8 +28,6 @@ _GOOGLE = {
     429: "RESOURCE_EXHAUSTED",
     503: "UNAVAILABLE",
 }
-UPSTREAM_CUT = "upstream_interrupted"
-"""The code of the event that ends a stream whose upstream did not."""
 
 
 class Refusal(Exception):
@@ -83,7 +82,7 @@ def last_event(dialect: str, message: str, number: int) -> Frame:
             }
         case "sse":
             event, told = "error", {"error": message}
-    return ours(event, told)
+    return ours(event, told | {RELAYED: UPSTREAM_CUT})
 
 
 def final_object(body: str, number: int) -> Frame:

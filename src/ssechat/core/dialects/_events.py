@@ -14,6 +14,8 @@ ASKS_FOR_TOOL = "asks for a tool"
 MAX_NOTE = 80
 _MAX_KIND = 60
 _AN_ERROR = "the server reports an error"
+RELAYED, UPSTREAM_CUT = "ssechat", "upstream_interrupted"
+"""A member of an error event, and its value, by which our relay says that its upstream was cut."""
 
 
 class EventDecoder:
@@ -52,6 +54,8 @@ class EventDecoder:
             value = parse(data)
         except ValueError:
             return self._unreadable(name, data)
+        if isinstance(value, dict) and value.get(RELAYED) == UPSTREAM_CUT:
+            return [*self._rest(), Verdict(EndState.CUT, error_note(value.get("error", value)))]
         if isinstance(value, dict):
             return self._meaning(name, value)
         return self._failed(error_note(value)) if name == "error" else []

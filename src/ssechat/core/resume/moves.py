@@ -25,6 +25,7 @@ _ENDS = {
     EndState.REFUSED: State.INCOMPLETE,
     EndState.FAILED: State.FAILED,
     EndState.STOPPED: State.CANCELLED,
+    EndState.CUT: State.INTERRUPTED,
 }
 
 OUTCOME = {
