@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import not_
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,6 +145,21 @@ pieces = st.lists(
 )
 
 
+def left_out(column: Column, start: Spot, end: Spot) -> str:
+    """What the mark does not hold of the messages of which it holds something."""
+    found = ""
+    for item in column.shown(start.line, end.line + 1):
+        held = rest = ""
+        for number in range(item.first, item.first + len(item.stack)):
+            text = "".join(map(line_text, column.lines(number, number + 1)))
+            marked = [start <= Spot(number, at) < end for at in range(len(text))]
+            held += "".join(compress(text, marked))
+            if text.startswith("   "):  # it is no header
+                rest += "".join(compress(text, map(not_, marked)))
+        found += rest if held.strip() else ""
+    return "".join(found.split())
+
+
 @given(pieces, st.data())
 def test_nothing_is_copied_that_is_not_marked(texts: list[str], data: st.DataObject) -> None:
     column = laid(
@@ -154,7 +172,8 @@ def test_nothing_is_copied_that_is_not_marked(texts: list[str], data: st.DataObj
         for line in data.draw(st.lists(st.integers(0, last), min_size=2, max_size=2))
     )
     text = copied(column, start, end)
-    if "\n\n".join(sources(column, start, end).split("\n\n")) == text:
+    if text == sources(column, start, end):
+        assert left_out(column, start, end) == ""
         return
     marked = rows[start.line : end.line + 1]
     marked[-1] = marked[-1][: end.character]

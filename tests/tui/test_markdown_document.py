@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -135,12 +137,20 @@ def test_what_is_no_mark_is_seen_at_once(text: str) -> None:
     assert list(document.lines(80)) == settled(text, 80)
 
 
+def is_in_order(some: Sequence[str], text: str) -> bool:
+    """Whether these characters stand in the text, one after the other."""
+    characters = iter(text)
+    return all(one in characters for one in some)
+
+
 @given(st.text("*_~`\\[]($ ab汉\n", max_size=30))
 def test_every_beginning_of_a_text_is_shown(text: str) -> None:
     document = Document()
-    for char in text:
+    for char in f"{text}\n\nb a":
         document.feed(char)
-        document.lines(20)
+        shown = "\n".join(map(line_text, document.lines(20)))
+        assert is_in_order(re.findall("[ab汉]", shown), text + "b a")
+    assert shown.endswith("b a")
 
 
 def test_marks_that_never_close_are_seen_in_the_end() -> None:
