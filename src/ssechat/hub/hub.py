@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +30,7 @@ from ssechat.hub.outcome import settle_cut
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import Question, findable, humbled, prompt
 from ssechat.hub.pump import Pump
-from ssechat.hub.route import Route, route
+from ssechat.hub.route import Profiles, Route, Routes, Via, direct
 from ssechat.hub.shelf import let_go
 from ssechat.hub.slots import ResumeSlots
 from ssechat.hub.subscription import subscribe
@@ -42,13 +42,9 @@ from ssechat.journal import (
     StreamRow,
 )
 from ssechat.link import Clients, Passing
-from ssechat.settings import Profile
 from ssechat.wake import watch
 
 HEARTBEAT = 5.0  # s between two beats of our leases
-
-Profiles = Callable[[str], Awaitable[Profile | None]]
-"""Finds the profile that a stored stream was started with, by its name; None if it is gone."""
 
 
 class Hub:
@@ -64,12 +60,13 @@ class Hub:
         clients: Clients,
         profiles: Profiles,
         *,
+        via: Via = direct,
         forks: bool = True,
         made: Callable[[Live], object] = lambda live: None,
     ) -> None:
         self.journal = journal
         self.clients = clients
-        self._profiles = profiles
+        self._routes = Routes(profiles, via)
         self._forks = forks
         self._made = made
         self._lives: dict[str, Live] = {}
@@ -98,11 +95,11 @@ class Hub:
     async def submit(self, question: Question) -> Live:
         """Write the question and its request down, then send it. Raises Problem; nothing is sent
         then, and the text is still the caller's."""
-        way = await route(question.profile)
+        way = await self._routes.fresh(question.profile)
         asked = await prompt(
             self.journal,
             self.live,
-            question.profile,
+            way.profile,
             conversation_id=question.conversation_id,
             leaf=question.parent_id,
             text=question.text,
@@ -182,7 +179,7 @@ class Hub:
 
     async def rung_after(self, row: StreamRow) -> Rung:
         """How an ended stream can go on."""
-        profile = await self._profiles(row.profile)
+        profile = await self._routes.find(row.profile)
         return rung_after(row, profile.resume if profile else "auto")
 
     async def _continue(self, row: StreamRow) -> Live:
@@ -190,7 +187,7 @@ class Hub:
             raise ConfigProblem("a new request goes on from it already", remedy="wait for it")
         self._continued.add(row.message_id)
         try:
-            way = await self._way(row.profile)
+            way = await self._routes.fresh(await self._routes.profile(row.profile))
             found = await going_on(self.journal, self.clients, self.live, row, way)
             live, pump = await self.begin(
                 way,
@@ -308,7 +305,7 @@ class Hub:
         live.handle = row.handle
         await catch_up(self.journal, live)
         try:
-            way = await self._way(row.profile)
+            way = await self._routes.again(row)
         except Problem as problem:
             await settle_cut(self.journal, live, problem)
             return live
@@ -330,15 +327,6 @@ class Hub:
             pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
         pump.start(first)
         return live
-
-    async def _way(self, name: str) -> Route:
-        profile = await self._profiles(name)
-        if profile is None:
-            raise ConfigProblem(
-                f"the profile {name} is no longer configured",
-                remedy="configure it again, then resume the answer",
-            )
-        return await route(profile)
 
     async def _fork(self, old: Live, way: Route) -> None:
         """The server sends another answer than the one we hold: it becomes the next attempt."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from ssechat import keys
 from ssechat.core.dialects import Dialect, dialect
+from ssechat.core.errors import ConfigProblem
+from ssechat.journal import StreamRow
 from ssechat.link import Target
 from ssechat.settings import Profile
+
+Profiles = Callable[[str], Awaitable[Profile | None]]
+"""Finds the profile that a stored stream was started with, by its name; None if it is gone."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -40,3 +46,39 @@ async def route(profile: Profile, given: keys.Secret | None = None) -> Route:
         http2=profile.http2,
     )
     return Route(profile, codec, target, secret)
+
+
+Via = Callable[[Route], Awaitable[Route]]
+"""The way that requests take to where a route leads: straight, or through the background relay."""
+
+
+async def direct(way: Route) -> Route:
+    return way
+
+
+class Routes:
+    """The routes of a hub's streams. Problems are those of `route`."""
+
+    def __init__(self, find: Profiles, via: Via) -> None:
+        self.find = find
+        self._via = via
+
+    async def profile(self, name: str) -> Profile:
+        """ConfigProblem if there is none of this name any more."""
+        found = await self.find(name)
+        if found is None:
+            raise ConfigProblem(
+                f"the profile {name} is no longer configured",
+                remedy="configure it again, then resume the answer",
+            )
+        return found
+
+    async def fresh(self, profile: Profile) -> Route:
+        """The way for a new request."""
+        return await self._via(await route(profile))
+
+    async def again(self, row: StreamRow) -> Route:
+        """The way that a stored stream's request took: under a key it went through a relay."""
+        profile = await self.profile(row.profile)
+        straight = profile.relay or not row.idempotency_key
+        return await route(profile) if straight else await self.fresh(profile)
