@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from textual.widgets import OptionList
 
 from ssechat.core.deltas import EndState, Text, Verdict
 from ssechat.core.reply import Reply
@@ -155,3 +156,19 @@ async def test_forty_columns_show_all_of_a_target(desk: Desktop, browser: Browse
     await desk.until(lambda: "end" in desk.screen.replace("\n", ""))
     shown = "".join(line.strip(" █▁▂▃▄▅▆▇") for line in desk.screen.split("\n"))
     assert f"https://a.example/{'abcdefghij' * 9}end" in shown
+
+
+async def test_of_very_many_the_first_are_listed_and_the_others_are_found_by_typing(
+    desk: Desktop, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssechat.tui.screens.picker._MOST", 20)
+    await show(desk, " ".join(f"https://a.example/page{number}" for number in range(1020)))
+    await pick(desk)
+    listing = desk.app.screen.query_one(OptionList)
+    assert listing.option_count == 20
+    assert "… 1,000 more: type to narrow" in desk.screen
+    await desk.pilot.press(*"page1019")
+    await desk.until(lambda: listing.option_count == 1 and "to narrow" not in desk.screen)
+    await desk.pilot.press("enter")
+    await desk.tells("opened in another window: a.example")
+    assert browser.opened == ["https://a.example/page1019"]

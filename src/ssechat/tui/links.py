@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
@@ -102,8 +103,16 @@ async def _in_markdown(text: str) -> list[Link]:
         reading.read(Allowance(_SLICE), done=True)
         lines = reading.document.lines(_WIDE)
         if not reading.pending:
-            return [one for line in lines for one in _in_line(line)]
+            break
         await asyncio.sleep(0)
+    found: list[Link] = []
+    ends = time.monotonic()
+    for line in lines:
+        found += _in_line(line)
+        if time.monotonic() > ends:
+            await asyncio.sleep(0)
+            ends = time.monotonic() + _SLICE
+    return found
 
 
 def _in_line(line: Line) -> Iterator[Link]:

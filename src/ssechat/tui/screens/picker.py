@@ -24,6 +24,7 @@ Value = TypeVar("Value")
 _WIDTH = 78  # cells, before the list is laid out
 _SCROLLBAR = 1
 _LEAST = 16  # cells for the text, if a word is to stand beside it
+_MOST = 300  # choices that are listed: Textual lays out all of them before it shows one
 
 
 class Choice(NamedTuple, Generic[Value]):
@@ -59,6 +60,8 @@ class Picker(Overlay[Value | None], Generic[Value]):
         self._placeholder = placeholder
         self._empty = empty
         self._choices: list[Choice[Value]] = []
+        self._more = 0  # that match and are not listed
+        self._room = 0  # cells for which they are laid out
         self._moved = False
         self._finding = asyncio.Lock()
         self._found: str | None = None  # the query that the choices are for
@@ -104,13 +107,14 @@ class Picker(Overlay[Value | None], Generic[Value]):
         self._moved &= same
         self._found = query
         marked = self._marked if self._moved else None
-        old = self._choices
+        old = self._choices, self._more
+        found: Sequence[Choice[Value]] = ()
         try:
-            self._choices = list(await self.find(query))
+            found = await self.find(query)
         except Problem as problem:
-            self._choices = []
             self.complain(problem)
-        if same and old and old == self._choices:
+        self._choices, self._more = list(found[:_MOST]), max(0, len(found) - _MOST)
+        if same and found and old == (self._choices, self._more):
             return
         values = [choice.value for choice in self._choices]
         self._fill(values.index(marked.value) if marked and marked.value in values else 0)
@@ -131,19 +135,27 @@ class Picker(Overlay[Value | None], Generic[Value]):
 
     def _fill(self, highlighted: int) -> None:
         listing = self.query_one(OptionList)
-        room = (self.query_one(Vertical).content_size.width or _WIDTH) - _SCROLLBAR
+        self._room = self._width
         listing.clear_options()
-        listing.add_options([Option(self.line(choice, room)) for choice in self._choices])
+        listing.add_options([Option(self.line(choice, self._room)) for choice in self._choices])
         if self._choices:
             listing.highlighted = highlighted
         else:
             listing.add_option(Option(Content(self._empty), disabled=True))
+        more = f"… {self._more:,} more: type to narrow · " if self._more else ""
+        self.query_one(".hint", Static).update(Content(more + self._hint))
+
+    @property
+    def _width(self) -> int:
+        """Cells for a line of the list."""
+        return (self.query_one(Vertical).content_size.width or _WIDTH) - _SCROLLBAR
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        self._fill(self.query_one(OptionList).highlighted or 0)
+        if self._room != self._width:
+            self._fill(self.query_one(OptionList).highlighted or 0)
 
     @on(Input.Changed)
     async def _typed(self) -> None:
