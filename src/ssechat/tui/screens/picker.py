@@ -142,8 +142,9 @@ class Picker(Overlay[Value | None], Generic[Value]):
             listing.highlighted = highlighted
         else:
             listing.add_option(Option(Content(self._empty), disabled=True))
-        more = f"… {self._more:,} more: type to narrow · " if self._more else ""
-        self.query_one(".hint", Static).update(Content(more + self._hint))
+        more = f"  … {self._more:,} more: type to narrow" if self._more else ""
+        title = Content.assemble(self._title, (more, "not bold $text-muted"))
+        self.query_one(".title", Static).update(title)
 
     @property
     def _width(self) -> int:
