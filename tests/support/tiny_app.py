@@ -55,6 +55,7 @@ class TinyApp(TidyEnd[None]):
         self._ticks = self._inputs = self._beats = self._backlog = 0
         self._last = ""
         self._late = 0.0
+        self._stuck = False
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", markup=False)
@@ -113,7 +114,11 @@ class TinyApp(TidyEnd[None]):
         await asyncio.sleep(BEAT)
         while self.is_running:
             self._late = max(self._late, time.monotonic() - due)
-            self._backlog = max(self._backlog, getattr(self._driver, "backlog", 0))
+            backlog = getattr(self._driver, "backlog", 0)
+            self._backlog = max(self._backlog, backlog)
+            if self._stuck != bool(backlog):
+                self._stuck = bool(backlog)
+                self._note(stuck=self._stuck)
             self._beats += 1
             due = time.monotonic() + BEAT
             await asyncio.sleep(BEAT)
