@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, split_graphemes
 
+from ssechat.tui.markdown.breaks import even, even_cells, reach
+
+LONG = 64
+"""The widths of shorter texts are remembered."""
+
 Style = str
 """Names of roles, parted by spaces: "strong", "em code", "fence.keyword", or "" for plain text."""
 
@@ -36,7 +41,9 @@ def steady(text: str) -> str:
 
 def cells(text: str) -> int:
     """The width of `text` on a terminal."""
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    return even_cells(text) if len(text) > LONG and even(text) else cell_len(text)
 
 
 def about_cells(text: str) -> int:
@@ -78,11 +85,16 @@ def take(text: str, width: int) -> int:
     """
     if text.isascii():
         return max(1, width)
-    used = 0
-    for start, end, size in split_graphemes(text[: 8 * width + 8])[0]:
-        if start and (used + size > width or end > 8 * width):
-            return start
-        used += size
+    if even(text[: width + 1]):  # also what follows: it might be a mark
+        return max(1, reach(text, 0, width))
+    for most in (2 * width + 8, 8 * width + 8):  # that much is needed only where marks abound
+        used = 0
+        for start, end, size in split_graphemes(text[:most])[0]:
+            if start and (used + size > width or end > 8 * width):
+                return start
+            used += size
+        if most >= len(text):
+            break
     return min(len(text), 8 * width + 8)
 
 

@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ssechat.tui.markdown.breaks import (
+    CJK,
+    CLOSING,
+    EVEN,
+    OPENING,
+    even,
+    even_cells,
+    first_break,
+    last_break,
+    reach,
+)
 from ssechat.tui.markdown.spans import Line, Span, Style, cells, merge, take
 
-_WIDE = (
-    "\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f"
-    "\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
-    "\U00020000-\U0003fffd\u3000"
-)
-_NOT_FIRST = re.compile(  # closing marks, small kana, and what belongs to the character before it
-    r"[,.:;?!)\]}%…’”»°′″‰℃‼⁇⁈⁉‐–〜～·・"
-    r"、。，．：；？！）］｝｠｣､｡･％〉》」』】〕〗〙〛〞〟‥"
-    r"ー々〻ヽヾゝゞ゛゜ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰ-ㇿ]+"
-)
-_NOT_LAST = frozenset("([{‘“«「『（［｛｟｢〈《【〔〖〘〚〝$£¥＄￡￥")
+_NOT_FIRST = re.compile(f"[{CLOSING}]+")
 _MARKS = "\u0300-\u036f\u3099\u309a\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _JOINER = "\u200d"
 _LATE = re.compile(rf"[{_MARKS}{_JOINER}]")
-_HEAD = re.compile(r"[^ ]* +[^ ]+(?= .* )")
-_PIECE = re.compile(rf"\n| +|(?P<wide>[{_WIDE}][{_MARKS}]{{0,4}})|[^ \n{_WIDE}]+")
+_PIECE = re.compile(rf"\n| +|(?P<wide>[{CJK}][{_MARKS}]{{0,4}}[{CLOSING}]*)|[^ \n{CJK}]+")
 MANY = 40
-"""Shorter spans are placed word by word, in characters."""
+"""Shorter texts are placed word by word, in characters."""
+_LINES = re.compile(f"[{EVEN}]{{{MANY},}}+")
 
 
 class Wrapper:
@@ -59,15 +60,12 @@ class Wrapper:
 
     def feed(self, spans: Iterable[Span]) -> None:
         for text, style in spans:
-            head = _HEAD.match(text) if len(text) > MANY and text.isascii() else None
-            if head is None or "\n" in text:
-                self._pieces(text, style)
-                continue
-            self._pieces(head[0], style)
-            self._end_word()
-            words = text[head.end() : text.rindex(" ")].rstrip(" ")
-            self._words(words, style)
-            self._pieces(text[head.end() + len(words) :], style)
+            done = 0
+            for run in _LINES.finditer(text) if len(text) >= MANY else ():
+                self._pieces(text[done : run.start()], style)
+                self._even(run[0], style)
+                done = run.end()
+            self._pieces(text[done:], style)
 
     def finish(self) -> list[Line]:
         """All lines: one at least, and the last one even if it is empty."""
@@ -75,27 +73,39 @@ class Wrapper:
         self._end_line()
         return self.lines
 
-    def _words(self, text: str, style: Style) -> None:
-        """What `_pieces` does, a line at a time. The text is ASCII, comes after a word and ends
-        with one."""
+    def _even(self, text: str, style: Style) -> None:
+        """What `_pieces` does, but a line at a time where that can be: between the end of the first
+        word, which may go on another, and the beginning of the last, which may go on."""
+        start = first_break(text, len(text) - len(text.lstrip(" ")))
+        stop = last_break(text, start, len(text) - 1) if start < len(text) else start
+        lines = text[start:stop].rstrip(" ")
+        self._pieces(text[:start], style)
+        if lines:
+            self._end_word()
+            self._fill(lines, style)
+        self._pieces(text[start + len(lines) :], style)
+
+    def _fill(self, text: str, style: Style) -> None:
+        """The text comes after a word and ends with one."""
         at = 0
         while at < len(text):
-            room = self.width - self._used
-            stop = text.rfind(" ", at, at + room + 1) if len(text) - at > room else len(text)
-            if fitting := text[at : max(at, stop)].rstrip(" "):
+            while self._soft and not self._used and text[at] == " ":
+                at += 1
+            stop = reach(text, at, self.width - self._used)
+            if stop < len(text):
+                stop = last_break(text, at, stop)
+            if fitting := text[at:stop].rstrip(" "):
                 self._line.append(Span(fitting, style))
-                self._used += len(fitting)
+                self._used += even_cells(fitting)
                 at += len(fitting)
             elif self._used:
                 self._end_line()
                 self._soft = True
-                while text[at] == " ":
-                    at += 1
             else:
-                stop = text.find(" ", at)
-                self._pieces(text[at:stop] if stop > 0 else text[at:], style)
+                stop = first_break(text, at)
+                self._pieces(text[at:stop], style)
                 self._end_word()
-                at = stop if stop > 0 else len(text)
+                at = stop
 
     def _pieces(self, text: str, style: Style) -> None:
         for match in _PIECE.finditer(text):
@@ -121,7 +131,7 @@ class Wrapper:
                 if rest := piece[closing.end() :]:
                     self._text(rest, style, wide)
                 return
-            if self._word[-1].text[-1] not in _NOT_LAST and not self._joins(piece):
+            if self._word[-1].text[-1] not in OPENING and not self._joins(piece):
                 self._end_word()
         self._add(piece, style)
         self._wide = wide
@@ -179,19 +189,17 @@ class Wrapper:
     def _chop(self) -> None:
         """Break a word that is too wide; its last piece stays pending."""
         for text, style in merge(self._word):
-            rest = text
-            while rest and (self._used + cells(rest) > self.width or len(rest) > 8 * self.width):
+            rest, left = text, cells(text)
+            while rest and (self._used + left > self.width or len(rest) > 8 * self.width):
                 count = take(rest, self.width - self._used)
-                if self._used and self._used + cells(rest[:count]) > self.width:
-                    self._end_line()
-                    self._soft = True
-                    continue
-                self._line.append(Span(rest[:count], style))
-                rest = rest[count:]
+                taken = cells(rest[:count])
+                if not self._used or self._used + taken <= self.width:
+                    self._line.append(Span(rest[:count], style))
+                    rest, left = rest[count:], left - taken
                 self._end_line()
                 self._soft = True
             self._line.append(Span(rest, style))
-            self._used += cells(rest)
+            self._used += left
         self._word, self._word_cells, self._word_chars = [], 0, 0
 
     def _end_line(self) -> None:
@@ -204,8 +212,14 @@ def wrap(spans: Iterable[Span], width: int) -> list[Line]:
     """The spans broken into lines of at most `width` cells (at least 2)."""
     spans = list(spans)
     text = "".join(span.text for span in spans)
-    if len(text) <= width and text.isascii() and "\n" not in text:
+    if len(text) <= width and "\n" not in text and _fits(text, width):
         return [merge(spans)]
     wrapper = Wrapper(width)
     wrapper.feed(spans)
     return wrapper.finish()
+
+
+def _fits(text: str, width: int) -> bool:
+    if text.isascii():
+        return True
+    return text.strip(" ") == text and even(text) and even_cells(text) <= width

@@ -31,8 +31,8 @@ from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 SLICE = 0.003
 """s of reading in a row, about, while text comes in: keys and streams have their turn between."""
-FIRST = 0.020
-"""s of reading at once where the reader has just gone: enough for a few screens of Markdown."""
+FIRST = 0.012
+"""s of reading at once where the reader has just gone: enough for two screens of Markdown."""
 REST = 0.002
 """s between two slices of reading that no frame waits for."""
 HOLD = 0.25
