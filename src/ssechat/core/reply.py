@@ -230,6 +230,10 @@ class Reply:
             self.rev += 1
         self._beside.clear()
 
+    def part_of(self, media: Media) -> Part | None:
+        """The part that this delta went into, if it had any of its own."""
+        return self._things.get((str(media.kind), media.index[:_MAX_INDEX]))
+
     def media(self) -> list[MediaFile]:
         """The images and sounds that are here, as they are to be kept beside `store`'s parts."""
         files = (part.media.file(part.index) for part in self._things.values() if part.media)

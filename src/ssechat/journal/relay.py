@@ -52,7 +52,7 @@ _TABLES = (
 )
 _STREAM = """
     SELECT stream_id, owner, upstream, relay_stream.idempotency_key, digest, stream.dialect,
-        stream.state, stream.note, stream.created, stream.ended, conversation_id
+        stream.state, stream.note, stream.created, stream.ended, conversation_id, stream.profile
     FROM relay_stream
     JOIN stream ON stream.id = stream_id
     JOIN message ON message.id = stream.message_id
@@ -73,6 +73,17 @@ class Owned(msgspec.Struct, frozen=True):
     created: float
     ended: float | None
     conversation_id: str
+    profile: str = ""
+
+    @property
+    def view(self) -> str:
+        """In which view of the relay's own it is served; "" for the upstream's events."""
+        return view_of(self.profile)
+
+
+def view_of(profile: str) -> str:
+    """What stands behind the dialect in a profile's name, `UPSTREAM/DIALECT/VIEW`."""
+    return "".join(profile.split("/")[2:])
 
 
 def hash_of(token: str) -> bytes:

@@ -57,10 +57,11 @@ class Upstream(msgspec.Struct, frozen=True):
     allow_paths: tuple[str, ...] = ()
     ca_file: str = ""
 
-    def profile(self, dialect: str) -> Profile:
-        """This upstream as the hub knows servers; its name is `UPSTREAM/DIALECT`."""
+    def profile(self, dialect: str, view: str = "") -> Profile:
+        """This upstream as the hub knows servers. Its name is `UPSTREAM/DIALECT`, or
+        `UPSTREAM/DIALECT/VIEW` for streams that are served in a view of the relay's own."""
         return Profile(
-            name=f"{self.name}/{dialect}",
+            name="/".join(filter(None, (self.name, dialect, view))),
             dialect=dialect,
             base_url=self.base_url,
             model="",

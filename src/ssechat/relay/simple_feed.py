@@ -1,0 +1,63 @@
+"""A stream's events in the simple view, as readers get them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from ssechat.core.dialects import Dialect
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.sse import encode
+from ssechat.journal import Journal
+from ssechat.relay.feed import RETRY, Feed, Place
+from ssechat.relay.ids import event_id
+from ssechat.relay.simple import Event, View, encoded
+
+_PAGE = 500  # frames read at once
+
+
+class SimpleFeed(Feed):
+    """The feed of a stream that is served in the simple view.
+
+    One frame may make several events or none, so each reader folds the journal for itself; the
+    feed's own view only counts.
+    """
+
+    def __init__(self, stream_id: str, journal: Journal, codec: Dialect) -> None:
+        super().__init__(stream_id, journal)
+        self._codec = codec
+        self._view = View(codec)
+
+    def take(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            events = len(self._view.take(frame))
+            self.end = Place(self.end.frames + 1, self.end.events + events)
+            self.size += len(frame.data)
+        self._wake()
+
+    async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
+        """What follows event number `after`, to the end of the stream."""
+        view, place = View(self._codec), Place()
+        while True:
+            changed = self._changed
+            rest = self.end.frames - place.frames
+            if rest <= 0:
+                if self.closed or self._leaving:
+                    return
+                await changed.wait()
+                continue
+            rows = await self._journal.frames(self.stream_id, place.frames, min(rest, _PAGE))
+            if not rows:  # it was deleted
+                return
+            data = []
+            for _, frame in rows:
+                events = view.take(frame)
+                numbered = enumerate(events, place.events + 1)
+                data += [self._sent(number, event) for number, event in numbered if number > after]
+                place = Place(place.frames + 1, place.events + len(events))
+            if data:
+                yield b"".join(data)
+
+    def _sent(self, number: int, event: Event) -> bytes:
+        name = event_id(self.stream_id, number)
+        retry = RETRY if number == 1 else None
+        return encode(Frame(FrameKind.EVENT, encoded(event), id=name, own_id=True, retry=retry))
