@@ -59,6 +59,11 @@ def log_dir() -> Path:
     return private_dir(platformdirs.user_log_path(APP, appauthor=False))
 
 
+def state_dir() -> Path:
+    """What lasts over logins and is no conversation, created if missing."""
+    return private_dir(platformdirs.user_state_path(APP, appauthor=False))
+
+
 def viewing_dir() -> Path:
     """Copies of images and audio that other programs were asked to show, created if missing."""
     return private_dir(data_dir() / "viewing")

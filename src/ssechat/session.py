@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ssechat import first_run, paths, settings
+from ssechat.background import Background
 from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
 from ssechat.hub import Hub
@@ -33,7 +34,8 @@ class Session:
         self.warnings = warnings
         self.journal = journal
         self.extra: dict[str, Profile] = {}
-        self.hub = Hub(journal, clients, self.profile)
+        self.background = Background(clients, self._is_stored)
+        self.hub = Hub(journal, clients, self.profile, via=self.background)
         self._clients = clients
         self._demo: DemoChild | None = None
         self._demo_starting = asyncio.Lock()
@@ -44,6 +46,12 @@ class Session:
         config, warnings = settings.load(paths.config_file())
         journal = await Journal.open(paths.database_file())
         return cls(config, warnings, journal, Clients())
+
+    def _is_stored(self, profile: Profile) -> bool:
+        """Whether another process finds the same profile under its name."""
+        known = {one.name: one for one in PROVIDERS} | self.settings.profiles
+        found = known.get(profile.name)
+        return found is not None and found.base_url == profile.base_url
 
     def choose(
         self, *, profile: str | None, model: str | None, demo: bool, ask: bool = False
@@ -60,6 +68,11 @@ class Session:
             return self.settings.profiles[name]
         found = self.extra.get(name)
         return found or next((p for p in PROVIDERS if p.name == name), None)
+
+    async def prepare(self, profile: Profile) -> None:
+        """Load and start what a request for the profile needs. Raises Problem."""
+        await self._clients.prepare(profile.base_url, profile.ca_file)
+        await self.background.prepare(profile)
 
     async def ready(self, profile: Profile | None) -> Profile:
         """`profile`, or the demo's once its server runs; a demo's origin is only known then."""

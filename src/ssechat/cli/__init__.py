@@ -60,7 +60,7 @@ class _Lazy(click.Group):
 @click.option("--profile", metavar="P", help="A profile of config.toml, or a provider's name.")
 @click.option("--model", metavar="M", help="The model, instead of the profile's.")
 @click.option("--demo", is_flag=True, help="Use the built-in demo provider; needs no key.")
-@click.option("--direct", is_flag=True, help="Talk to the provider directly (so far always so).")
+@click.option("--direct", is_flag=True, help="Without the background relay.")
 @click.option("--take-over", is_flag=True, help="Read the streams of other windows, too.")
 @click.pass_context
 def _root(ctx: click.Context, /, **options: Any) -> None:

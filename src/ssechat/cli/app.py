@@ -9,13 +9,16 @@ def run(
     *, profile: str | None, model: str | None, demo: bool, direct: bool, take_over: bool
 ) -> int:
     """Open the session, run the app, close it; the exit code. Raises Problem before the app."""
-    return asyncio.run(_run(profile, model, demo, take_over))
+    return asyncio.run(_run(profile, model, demo, direct, take_over))
 
 
-async def _run(profile: str | None, model: str | None, demo: bool, take_over: bool) -> int:
+async def _run(
+    profile: str | None, model: str | None, demo: bool, direct: bool, take_over: bool
+) -> int:
     from ssechat.session import Session
 
     session = await Session.open()
+    session.background.wanted = not direct
     try:
         choice = session.choose(profile=profile, model=model, demo=demo)
         from ssechat.tui import app

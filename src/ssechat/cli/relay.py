@@ -46,17 +46,26 @@ Each streamed answer is journalled and can be read again, from any event, at the
     type=click.Path(path_type=Path),
     help="Default: relay.toml beside config.toml.",
 )
+@click.option("--background", is_flag=True, help="Serve this user's apps, as they start it.")
 @click.pass_context
 def command(
-    ctx: click.Context, host: str | None, port: int | None, uds: str | None, file: Path | None
+    ctx: click.Context,
+    host: str | None,
+    port: int | None,
+    uds: str | None,
+    file: Path | None,
+    background: bool,
 ) -> None:
     ctx.obj = file
     if ctx.invoked_subcommand is not None:
         return
     if uds and (host or port is not None):
         raise click.UsageError("--uds and --host or --port exclude each other")
-    from ssechat.relay.serve import run
+    from ssechat.relay.serve import run, run_background
 
+    if background:
+        run_background(click.echo)
+        return
     config = _config(file)
     changes = {"host": host, "port": port, "uds": uds}
     if host or port is not None:

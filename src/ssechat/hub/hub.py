@@ -30,7 +30,7 @@ from ssechat.hub.outcome import settle_cut
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import Question, findable, humbled, prompt
 from ssechat.hub.pump import Pump
-from ssechat.hub.route import Profiles, Route, Routes, Via, direct
+from ssechat.hub.route import Direct, Profiles, Route, Routes, Via
 from ssechat.hub.shelf import let_go
 from ssechat.hub.slots import ResumeSlots
 from ssechat.hub.subscription import subscribe
@@ -60,13 +60,13 @@ class Hub:
         clients: Clients,
         profiles: Profiles,
         *,
-        via: Via = direct,
+        via: Via | None = None,
         forks: bool = True,
         made: Callable[[Live], object] = lambda live: None,
     ) -> None:
         self.journal = journal
         self.clients = clients
-        self._routes = Routes(profiles, via)
+        self._routes = Routes(profiles, via or Direct())
         self._forks = forks
         self._made = made
         self._lives: dict[str, Live] = {}
@@ -271,6 +271,7 @@ class Hub:
             passing=passing,
         )
         live.policy = way.profile.resume
+        live.relayed = bool(way.target.uds)
         pump = Pump(
             live,
             out,

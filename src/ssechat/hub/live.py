@@ -35,7 +35,8 @@ class Live:
     (monotonic), if it waits. `outcome` is how it ended, before that is written; `ended` is set
     after. `unsaved` is why the journal cannot be written at present, `problem` what went wrong
     last. `followed`: another process reads it. `humble`: its server has taken the humbler request,
-    after it had refused the first. `version` rises with every change.
+    after it had refused the first. `relayed`: the background relay keeps it. `version` rises with
+    every change.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Live:
         self.problem: Problem | None = None
         self.followed = False
         self.humble = False
+        self.relayed = False
         self.version = 0
         self.ended = asyncio.Event()
         self._watchers: list[Callable[[Live], None]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import msgspec
 
@@ -48,12 +49,27 @@ async def route(profile: Profile, given: keys.Secret | None = None) -> Route:
     return Route(profile, codec, target, secret)
 
 
-Via = Callable[[Route], Awaitable[Route]]
-"""The way that requests take to where a route leads: straight, or through the background relay."""
+class Via(Protocol):
+    """The way that requests take to where a route leads: straight, or through the background
+    relay."""
+
+    async def fresh(self, way: Route) -> Route:
+        """For a new request."""
+        ...
+
+    async def again(self, way: Route) -> Route:
+        """For a stream that the relay was asked for. Problem if it cannot be reached."""
+        ...
 
 
-async def direct(way: Route) -> Route:
-    return way
+class Direct:
+    """Straight to the server."""
+
+    async def fresh(self, way: Route) -> Route:
+        return way
+
+    async def again(self, way: Route) -> Route:
+        return way
 
 
 class Routes:
@@ -75,10 +91,11 @@ class Routes:
 
     async def fresh(self, profile: Profile) -> Route:
         """The way for a new request."""
-        return await self._via(await route(profile))
+        return await self._via.fresh(await route(profile))
 
     async def again(self, row: StreamRow) -> Route:
         """The way that a stored stream's request took: under a key it went through a relay."""
         profile = await self.profile(row.profile)
-        straight = profile.relay or not row.idempotency_key
-        return await route(profile) if straight else await self.fresh(profile)
+        way = await route(profile)
+        kept = row.idempotency_key and not profile.relay
+        return await self._via.again(way) if kept else way

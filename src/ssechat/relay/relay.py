@@ -16,18 +16,20 @@ from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import State
 from ssechat.hub import Hub, Live
 from ssechat.hub.prompts import findable
-from ssechat.hub.route import route
+from ssechat.hub.route import Route
 from ssechat.journal import UNFINISHED, Outcome
-from ssechat.journal.relay import Owned, RelayJournal
+from ssechat.journal.relay import Owned, RelayJournal, view_of
 from ssechat.journal.rows import new_id
 from ssechat.link import Clients, Head
-from ssechat.relay import errors
+from ssechat.relay import background, errors
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.log import note
 from ssechat.relay.metrics import Metrics
 from ssechat.relay.passing import FirstAnswer, Verbatim
+from ssechat.relay.simple import VIEW, end_mark
+from ssechat.relay.simple_feed import SimpleFeed
 from ssechat.settings import Profile
 
 _REMEMBERED = 86_400.0
@@ -57,6 +59,8 @@ class Relay:
         self.clients = Clients()
         self.hub = Hub(journal, self.clients, self._profile, forks=False, made=self._made)
         self.draining = False
+        self.leaving = asyncio.Event()
+        """Set when it is to end at once."""
         self.metrics = Metrics()
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, FirstAnswer] = {}
@@ -92,6 +96,10 @@ class Relay:
         return any(not live.outlives for live in self.hub.lives)
 
     @property
+    def in_use(self) -> bool:
+        return bool(self.hub.lives or self.readers or self._opening)
+
+    @property
     def readers(self) -> int:
         return sum(feed.readers for feed in self._feeds.values())
 
@@ -103,12 +111,12 @@ class Relay:
     # Starting.
 
     async def start(
-        self, owner: str, upstream: str, dialect: str, call: Call, *, key: str, digest: bytes
+        self, owner: str, way: Route, call: Call, *, key: str, digest: bytes
     ) -> Started:
         """Send an owner's request, or find the stream that it started before under this key.
         Raises Refusal, and Problem if the upstream gives no answer at all."""
         if not key:
-            return await self._start(owner, upstream, dialect, call, None, digest)
+            return await self._start(owner, way, call, None, digest)
         lock = self._locks.setdefault((owner, key), asyncio.Lock())
         try:
             async with lock:
@@ -116,7 +124,7 @@ class Relay:
                     return await self._again(known, digest)
                 if await self.journal.past(owner, f"key:{key}"):
                     raise Refusal(409, "this request was cancelled before it came")
-                return await self._start(owner, upstream, dialect, call, key, digest)
+                return await self._start(owner, way, call, key, digest)
         finally:
             if not lock.locked():
                 self._locks.pop((owner, key), None)
@@ -128,15 +136,14 @@ class Relay:
         return Started(await self.feed(known), head, replayed=True)
 
     async def _start(
-        self, owner: str, upstream: str, dialect: str, call: Call, key: str | None, digest: bytes
+        self, owner: str, way: Route, call: Call, key: str | None, digest: bytes
     ) -> Started:
         self._make_room(owner, await self.journal.all_of(owner, UNFINISHED, 1 << 20))
-        profile = self.config.upstreams[upstream].profile(dialect)
-        way = await route(profile)
+        dialect, upstream = way.profile.dialect, way.profile.name.partition("/")[0]
         first = FirstAnswer(way.target.redactor)
         stream_id = new_id("st_")
         self._opening[stream_id] = first
-        call = findable(call, profile)
+        call = findable(call, way.profile)
         live, pump = await self.hub.begin(
             way, call, "", passing=first, text="", stream_id=stream_id
         )
@@ -186,16 +193,22 @@ class Relay:
         """The stream's events."""
         feed = self._feeds.get(owned.stream_id)
         if feed is None:
-            feed = self._new_feed(owned.stream_id, owned.dialect)
+            feed = self._new_feed(owned.stream_id, owned.dialect, owned.view)
             await feed.load()
         return feed
 
-    def _new_feed(self, stream_id: str, dialect: str) -> Feed:
+    def _new_feed(self, stream_id: str, dialect: str, view: str) -> Feed:
         for id in [id for id, feed in self._feeds.items() if feed.closed and not feed.readers]:
             if len(self._feeds) < _KEPT_FEEDS:
                 break
             del self._feeds[id]
-        feed = self._feeds[stream_id] = Feed(stream_id, self.journal, codec_of(dialect).FRAMING)
+        codec = codec_of(dialect)
+        feed = (
+            SimpleFeed(stream_id, self.journal, codec)
+            if view == VIEW
+            else Feed(stream_id, self.journal, codec.FRAMING)
+        )
+        self._feeds[stream_id] = feed
         return feed
 
     def live(self, stream_id: str) -> Live | None:
@@ -239,13 +252,15 @@ class Relay:
     # What the hub tells.
 
     async def _profile(self, name: str) -> Profile | None:
-        """The upstream of a stored stream, whose profile's name is `UPSTREAM/DIALECT`."""
-        upstream, _, dialect = name.partition("/")
+        """The upstream of a stored stream, whose profile's name is as in `Upstream`."""
+        if name.startswith(background.STORED):
+            return await asyncio.to_thread(background.profile, name)
+        upstream, dialect, view = [*name.split("/"), "", ""][:3]
         found = self.config.upstreams.get(upstream)
-        return found.profile(dialect) if found else None
+        return found.profile(dialect, view) if found else None
 
     def _made(self, live: Live) -> None:
-        feed = self._new_feed(live.stream_id, live.dialect)
+        feed = self._new_feed(live.stream_id, live.dialect, view_of(live.profile))
         held: list[Frame] = []
 
         def take(frames: list[Frame]) -> None:
@@ -303,6 +318,9 @@ class Relay:
         """Readers are told how a stream ended whose upstream did not tell them itself."""
         feed = self._feeds[stream_id]
         live = self.hub.held(stream_id)
+        if isinstance(feed, SimpleFeed):
+            note = self._why.pop(stream_id, "") or outcome.note
+            return end_mark(outcome.state, note)
         if live is None:
             return None
         fetched = self._fetched.pop(stream_id, "")

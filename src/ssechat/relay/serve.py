@@ -7,15 +7,16 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.routing import Route
 
 from ssechat import paths
 from ssechat.core.errors import ConfigProblem
-from ssechat.relay import log
+from ssechat.relay import background, log
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.relay import Relay
 from ssechat.relay.server import application
@@ -41,18 +42,39 @@ def run(config: RelayConfig, say: Say) -> None:
                 Path(config.uds).unlink(missing_ok=True)
 
 
+def run_background(say: Say) -> None:
+    """Serve the user's apps until nobody needs it; return at once if another process does."""
+    from ssechat.relay import app_api
+
+    with background.alone() as first:
+        if not first:
+            return
+        listener, path = background.listen()
+        with contextlib.closing(listener):
+            try:
+                config = background.config(path)
+                asyncio.run(_serve(config, listener, say, app_api.routes()))
+            finally:
+                path.unlink(missing_ok=True)
+
+
 def journal_file(config: RelayConfig) -> Path:
     if config.journal == "sqlite":
         return paths.data_dir() / "relay.db"
     return Path(config.journal).expanduser().absolute()
 
 
-async def _serve(config: RelayConfig, listener: socket.socket, say: Say) -> None:
+async def _serve(
+    config: RelayConfig, listener: socket.socket, say: Say, more: Sequence[Route] = ()
+) -> None:
     relay = await Relay.open(config, journal_file(config))
+    idle: asyncio.Task[None] | None = None
     try:
         if not config.uds:
             await _first_token(relay, say)
-        server = _Server(_settings(config, relay), relay)
+        server = _Server(_settings(config, relay, more), relay)
+        if more:
+            idle = asyncio.create_task(_end_when_idle(relay, server))
         secure = bool(config.tls.cert)
         where = address(listener, "https" if secure else "http")
         names = ", ".join(config.upstreams) or "no upstream yet: see [upstreams] in relay.toml"
@@ -60,6 +82,8 @@ async def _serve(config: RelayConfig, listener: socket.socket, say: Say) -> None
         say(f"ssechat relay listens on {where} ({names})")
         await server.serve(sockets=[listener])
     finally:
+        if idle is not None:
+            idle.cancel()
         await relay.close()
 
 
@@ -69,10 +93,10 @@ async def _first_token(relay: Relay, say: Say) -> None:
         say(f"token of {FIRST_OWNER!r}, shown this once: {token}")
 
 
-def _settings(config: RelayConfig, relay: Relay) -> uvicorn.Config:
+def _settings(config: RelayConfig, relay: Relay, more: Sequence[Route]) -> uvicorn.Config:
     local = bool(config.uds)
     options: dict[str, Any] = {
-        "http": "h11",
+        "http": background.Peer if more else "h11",
         "ws": "none",
         "lifespan": "off",
         "log_config": None,
@@ -83,7 +107,7 @@ def _settings(config: RelayConfig, relay: Relay) -> uvicorn.Config:
     }
     if config.tls.cert:
         options |= {"ssl_certfile": config.tls.cert, "ssl_keyfile": config.tls.key}
-    settings = uvicorn.Config(application(relay, local=local), **options)
+    settings = uvicorn.Config(application(relay, local=local, more=more), **options)
     try:
         settings.load()
     except OSError as error:
@@ -93,6 +117,17 @@ def _settings(config: RelayConfig, relay: Relay) -> uvicorn.Config:
             remedy="check tls = { cert, key } in relay.toml",
         ) from None
     return settings
+
+
+async def _end_when_idle(relay: Relay, server: uvicorn.Server) -> None:
+    since = time.monotonic()
+    while time.monotonic() - since < background.IDLE:
+        try:
+            await asyncio.wait_for(relay.leaving.wait(), 1.0)
+            break
+        except TimeoutError:
+            since = time.monotonic() if relay.in_use else since
+    server.should_exit = True
 
 
 class _Server(uvicorn.Server):

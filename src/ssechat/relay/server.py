@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ssechat import __version__
+from ssechat.background import SERVER
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import Framing
 from ssechat.core.errors import Problem
@@ -21,13 +25,14 @@ from ssechat.hub.route import route
 from ssechat.journal import UNFINISHED
 from ssechat.journal.relay import Owned
 from ssechat.link import fetch
-from ssechat.relay import access, endpoints, errors, metrics
+from ssechat.relay import access, endpoints, errors, metrics, simple_page
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.ids import BadCursor, event_id, number_of
 from ssechat.relay.passing import LARGEST, LONGEST, shown
 from ssechat.relay.reader import Reading
 from ssechat.relay.relay import Relay, Started
+from ssechat.relay.simple_api import SimpleApi
 
 LARGEST_BODY = 32 * 2**20
 """Bytes of a request; it may hold images."""
@@ -35,19 +40,24 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LISTED = 100
 
 
-def application(relay: Relay, *, local: bool = False) -> Starlette:
-    """The ASGI application. `local`: it serves a Unix socket that only its owner can open."""
+def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()) -> Starlette:
+    """The ASGI application. `local`: it serves a Unix socket that only its owner can open; `more`
+    are routes beside those that every relay has."""
     methods = ["GET", "POST", "DELETE"]
     routes = [
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         Route("/metrics", _metrics),
+        *simple_page.routes(),
+        Route("/api/chat", _chat, methods=["POST"]),
+        Route("/api/models", _models),
         Route("/v1/streams", _list),
         Route("/v1/streams/cancel", _cancel_by_key, methods=["POST"]),
         Route("/v1/streams/{id}/events", _events),
         Route("/v1/streams/{id}/cancel", _cancel, methods=["POST"]),
         Route("/v1/streams/{id}", _status),
         Route("/v1/streams/{id}", _delete, methods=["DELETE"]),
+        *more,
         Route("/{upstream}/{path:path}", _pass, methods=methods),
     ]
     app = Starlette(
@@ -61,6 +71,7 @@ def application(relay: Relay, *, local: bool = False) -> Starlette:
     )
     app.state.relay = relay
     app.state.local = local
+    app.state.simple = SimpleApi(relay)
     app.state.rates = access.Rates(relay.config.limits.requests_per_minute)
     app.add_middleware(_Guard, relay=relay)
     return app
@@ -93,12 +104,12 @@ class _Guard:
         return counted
 
 
-def _relay(request: Request) -> Relay:
+def relay_of(request: Request) -> Relay:
     return cast(Relay, request.app.state.relay)
 
 
 async def _owner(request: Request) -> str:
-    relay = _relay(request)
+    relay = relay_of(request)
     owner = await access.owner_of(relay.journal, request.headers, local=request.app.state.local)
     request.app.state.rates.take(owner)
     return owner
@@ -108,12 +119,12 @@ async def _owner(request: Request) -> str:
 
 
 async def _pass(request: Request) -> Response:
-    relay, owner = _relay(request), await _owner(request)
+    relay, owner = relay_of(request), await _owner(request)
     upstream = relay.config.upstreams.get(request.path_params["upstream"])
     path = request.path_params["path"]
     if upstream is None or not endpoints.is_safe(path):
         raise Refusal(404, "no such upstream or path")
-    body = await _body(request)
+    body = await read_body(request)
     call = endpoints.call(request.method, path, request.url.query, dict(request.headers), body)
     found = endpoints.endpoint(upstream, path) if request.method == "POST" else None
     if found is not None:
@@ -132,7 +143,7 @@ async def _pass(request: Request) -> Response:
 async def _generate(
     request: Request, owner: str, upstream: str, found: endpoints.Endpoint, call: Call
 ) -> Response:
-    relay = _relay(request)
+    relay = relay_of(request)
     request.state.dialect = found.dialect
     wanted = endpoints.asked(call.body)
     if wanted is None:
@@ -143,18 +154,24 @@ async def _generate(
     for before in (wanted.previous_response_id, wanted.previous_interaction_id):
         if before is not None and not await relay.journal.owns_object(upstream, str(before), owner):
             raise Refusal(404, "no such previous response")
-    key = request.headers.get("idempotency-key", "")
-    if key and not _KEY.fullmatch(key):
-        raise Refusal(400, "Idempotency-Key wants 1 to 255 visible ASCII characters")
+    key = key_of(request)
     if not endpoints.streams(found.dialect, call.path, wanted):
         return await _verbatim(relay, upstream, call, owner)
     digest = hashlib.sha256(f"{upstream}/{call.path}\n".encode() + call.body).digest()
-    started = await relay.start(owner, upstream, found.dialect, call, key=key, digest=digest)
-    return _started(request, started)
+    way = await route(relay.config.upstreams[upstream].profile(found.dialect))
+    started = await relay.start(owner, way, call, key=key, digest=digest)
+    return response_of(request, started)
 
 
-def _started(request: Request, started: Started) -> Response:
-    relay, feed = _relay(request), started.feed
+def key_of(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if key and not _KEY.fullmatch(key):
+        raise Refusal(400, "Idempotency-Key wants 1 to 255 visible ASCII characters")
+    return key
+
+
+def response_of(request: Request, started: Started) -> Response:
+    relay, feed = relay_of(request), started.feed
     if feed is None:
         return Response(started.body, started.head.status, started.head.headers)
     left = None
@@ -198,15 +215,30 @@ def _id_of(body: bytes) -> str:
         return ""
 
 
+# The simple endpoint.
+
+
+async def _chat(request: Request) -> Response:
+    owner, key = await _owner(request), key_of(request)
+    simple: SimpleApi = request.app.state.simple
+    return response_of(request, await simple.chat(owner, await read_body(request), key))
+
+
+async def _models(request: Request) -> Response:
+    await _owner(request)
+    simple: SimpleApi = request.app.state.simple
+    return JSONResponse({"models": await simple.models()})
+
+
 # Streams.
 
 
 async def _found(request: Request) -> Owned:
-    return await _relay(request).find(await _owner(request), request.path_params["id"])
+    return await relay_of(request).find(await _owner(request), request.path_params["id"])
 
 
 async def _events(request: Request) -> Response:
-    relay, owned = _relay(request), await _found(request)
+    relay, owned = relay_of(request), await _found(request)
     feed = await relay.feed(owned)
     asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
     try:
@@ -228,7 +260,7 @@ async def _events(request: Request) -> Response:
 
 
 async def _status(request: Request) -> Response:
-    relay, owned = _relay(request), await _found(request)
+    relay, owned = relay_of(request), await _found(request)
     return JSONResponse(_told(relay, owned, await relay.feed(owned)))
 
 
@@ -242,6 +274,7 @@ def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
         "note": owned.note,
         "upstream": owned.upstream,
         "dialect": owned.dialect,
+        "view": owned.view,
         "created_at": owned.created,
         "ended_at": owned.ended,
         "expires_at": owned.ended + relay.config.retention if owned.ended else None,
@@ -253,7 +286,7 @@ def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
 
 
 async def _list(request: Request) -> Response:
-    relay, owner = _relay(request), await _owner(request)
+    relay, owner = relay_of(request), await _owner(request)
     state = request.query_params.get("state", "")
     states = tuple(filter(None, state.split(",")))
     if states == ("unfinished",):
@@ -263,7 +296,7 @@ async def _list(request: Request) -> Response:
 
 
 async def _cancel(request: Request) -> Response:
-    relay, owned = _relay(request), await _found(request)
+    relay, owned = relay_of(request), await _found(request)
     stopping = relay.stop(owned.stream_id, "it was cancelled")
     state = "stopping" if stopping else owned.state
     return JSONResponse({"id": owned.stream_id, "state": state}, 202 if stopping else 200)
@@ -274,9 +307,9 @@ class _ByKey(msgspec.Struct):
 
 
 async def _cancel_by_key(request: Request) -> Response:
-    relay, owner = _relay(request), await _owner(request)
+    relay, owner = relay_of(request), await _owner(request)
     try:
-        key = msgspec.json.decode(await _body(request), type=_ByKey).idempotency_key
+        key = msgspec.json.decode(await read_body(request), type=_ByKey).idempotency_key
     except (msgspec.DecodeError, RecursionError):
         key = ""
     if not _KEY.fullmatch(key):
@@ -290,7 +323,7 @@ async def _cancel_by_key(request: Request) -> Response:
 
 
 async def _delete(request: Request) -> Response:
-    relay, owned = _relay(request), await _found(request)
+    relay, owned = relay_of(request), await _found(request)
     await relay.delete(owned)
     return Response(status_code=204)
 
@@ -299,17 +332,18 @@ async def _delete(request: Request) -> Response:
 
 
 async def _healthz(request: Request) -> Response:
-    return JSONResponse({"status": "ok", "server": "ssechat-relay"})
+    told = {"status": "ok", "server": SERVER, "version": __version__}
+    return JSONResponse(told | ({"pid": os.getpid()} if request.app.state.local else {}))
 
 
 async def _readyz(request: Request) -> Response:
-    if _relay(request).draining:
+    if relay_of(request).draining:
         return JSONResponse({"status": "draining"}, 503)
     return JSONResponse({"status": "ready"})
 
 
 async def _metrics(request: Request) -> Response:
-    relay, _ = _relay(request), await _owner(request)
+    relay, _ = relay_of(request), await _owner(request)
     text = relay.metrics.text(
         live=len(relay.hub.lives), readers=relay.readers, draining=relay.draining
     )
@@ -319,7 +353,7 @@ async def _metrics(request: Request) -> Response:
 # Errors.
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The body; a Refusal as soon as it is too large."""
     length = request.headers.get("content-length", "0")
     body = bytearray()

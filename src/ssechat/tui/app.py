@@ -117,6 +117,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         self.transcript.thinking_mode = ThinkingMode(self.session.settings.ui.thinking)
+        self.session.background.say = self.desk.report
         try:
             self.composer.remember(await self.session.journal.prompts())
             await self.desk.restore()
@@ -165,7 +166,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         question needs, last what only the answer does."""
         if profile := self.desk.tab.profile:
             with suppress(Problem):  # the request that needs it will say so
-                await self.session.hub.clients.prepare(profile.base_url, profile.ca_file)
+                await self.session.prepare(profile)
         await welcome(self.desk, self.choice)
         self._bars_changed()
         await asyncio.to_thread(warm_up)

@@ -1,0 +1,239 @@
+"""The background relay as the app sees it: started on demand, one for each user and data directory.
+
+It keeps generations running that would otherwise end with our connection. Its key to a provider
+comes with each request, over a socket that only the user can open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from ssechat import __version__, paths
+from ssechat.core.conversation import Call
+from ssechat.core.errors import ConfigProblem, Problem
+from ssechat.hub.route import Route
+from ssechat.link import Clients, Target, fetch
+from ssechat.settings import Profile
+from ssechat.sockets import LONGEST_PATH
+
+PROFILE, KEY = "Ssechat-Profile", "Ssechat-Upstream-Key"
+"""Headers by which the app says what a request is for; they count on that socket only."""
+SERVER = "ssechat-relay"
+BELOW = "http://localhost/p"
+"""Where requests go; the host is never looked up."""
+
+FAULTY = 1
+"""The exit code of one that could not start; one that another was faster than ends with 0."""
+_START_TIME = 10.0  # s
+_LOOK = 0.05  # s
+_LOG_SIZE = 2**20
+_OWN_RESUME = ("openai-responses", "gemini-interactions")
+"""Dialects whose servers keep answers themselves."""
+
+
+class Health(msgspec.Struct):
+    """What the relay says of itself at `/healthz`."""
+
+    server: str = ""
+    version: str = ""
+
+
+def socket_paths() -> list[Path]:
+    """Where it listens, the first of them that can be: in the state directory, or, where that path
+    is too long or the file system has no sockets, in a directory of the user's own under the
+    system's temporary one. Raises ConfigProblem."""
+    digest = hashlib.sha256(os.fsencode(paths.data_dir().resolve())).hexdigest()[:12]
+    path = paths.state_dir() / f"relay-{digest}.sock"
+    folder = Path(tempfile.gettempdir()) / f"ssechat-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ConfigProblem(f"{folder} is not a directory of yours alone", remedy="remove it")
+    return [one for one in (path, folder / path.name) if len(os.fsencode(one)) <= LONGEST_PATH]
+
+
+class Background:
+    """The way through the background relay. `known` says whether the relay finds a profile, too;
+    `say` is told, once, why it cannot be used. (`hub.route.Via`)"""
+
+    def __init__(self, clients: Clients, known: Callable[[Profile], bool]) -> None:
+        self.wanted = False
+        """Whether new requests go through it; those that have go on to."""
+        self._clients = clients
+        self._known = known
+        self.say: Callable[[Problem], object] = lambda problem: None
+        self._told = False
+        self._child: subprocess.Popen[bytes] | None = None
+        self._starting = asyncio.Lock()
+
+    async def prepare(self, profile: Profile) -> None:
+        """Start the relay before it is needed, if requests for the profile go through it."""
+        if self._wanted(profile):
+            with contextlib.suppress(Problem):  # the request that needs it will say so
+                await self._running()
+
+    async def fresh(self, way: Route) -> Route:
+        """The route through the relay, if its server cannot resume by itself; else as it is."""
+        if not self._wanted(way.profile):
+            return way
+        try:
+            return await self.again(way)
+        except Problem as problem:
+            if not self._told:
+                self._told = True
+                self.say(problem)
+            return way
+
+    async def again(self, way: Route) -> Route:
+        """The route through the relay. Raises Problem."""
+        return _through(way, await self._running())
+
+    def _wanted(self, profile: Profile) -> bool:
+        return (
+            self.wanted
+            and profile.background_relay
+            and not profile.relay
+            and profile.dialect not in _OWN_RESUME
+            and self._known(profile)
+        )
+
+    async def _running(self) -> Path:
+        """The socket of a relay that runs. Raises Problem."""
+        async with self._starting:
+            candidates = await asyncio.to_thread(socket_paths)
+            for path in candidates:
+                health = await self._health(path)
+                if health is not None and not await self._outdated(path, health):
+                    return path
+            await self._start()
+            for path in candidates:
+                if await asyncio.to_thread(_listens, path):
+                    return path
+            raise _failed(f"see {_log_path()}")
+
+    async def _health(self, path: Path) -> Health | None:
+        """What the relay says of itself; None if none listens. Problem if somebody else does."""
+        if not await asyncio.to_thread(_listens, path):
+            return None
+        answer = await fetch(self._clients, _target(path), Call("GET", "/healthz", {}))
+        try:
+            health = msgspec.json.decode(answer.body, type=Health)
+        except msgspec.DecodeError:
+            health = Health()
+        if health.server != SERVER:
+            raise Problem(f"something else listens on {path}", remedy="remove that file")
+        return health
+
+    async def _outdated(self, path: Path, health: Health) -> bool:
+        """Whether it is of another version and has left, as it does if it is idle. One that is not
+        is used as it is: what it speaks does not change from version to version."""
+        if health.version == __version__:
+            return False
+        answer = await fetch(self._clients, _target(path), Call("POST", "/v1/relay/leave", {}))
+        return answer.status == 202 and await _until(lambda: not _listens(path))
+
+    async def _start(self) -> None:
+        """Returns once it listens, or another one does that was faster. Raises Problem."""
+        with _log_file() as log:
+            try:
+                child = await asyncio.to_thread(_spawn, log)
+            except OSError as error:
+                raise _failed(error.strerror or str(error)) from None
+        self._child = child
+        if not await _until(lambda: any(map(_listens, socket_paths())) or child.poll() == FAULTY):
+            raise _failed(f"see {_log_path()}")
+
+
+def _through(way: Route, path: Path) -> Route:
+    """The same route, over the relay's socket."""
+    secret = {KEY: way.secret.reveal()} if way.secret else {}
+    target = msgspec.structs.replace(
+        way.target,
+        base_url=BELOW,
+        headers={PROFILE: quote(way.profile.name)},
+        secret_headers=secret,
+        ca_file="",
+        http2=False,
+        uds=str(path),
+        shown=f"{way.target.where} (background relay)",
+    )
+    profile = msgspec.structs.replace(way.profile, relay=True)
+    return msgspec.structs.replace(way, profile=profile, target=target)
+
+
+def _target(path: Path) -> Target:
+    return Target("http://localhost", uds=str(path), connect=2.0, shown="the background relay")
+
+
+def _listens(path: Path) -> bool:
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+async def _until(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within the time that a start may take."""
+    until = time.monotonic() + _START_TIME
+    while time.monotonic() < until:
+        if await asyncio.to_thread(holds):
+            return True
+        await asyncio.sleep(_LOOK)
+    return False
+
+
+def _log_path() -> Path:
+    return paths.log_dir() / "relay.log"
+
+
+@contextlib.contextmanager
+def _log_file() -> Iterator[int]:
+    """The log, open for the child."""
+    path = _log_path()
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > _LOG_SIZE:
+            path.replace(path.with_suffix(".log.1"))
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _spawn(log: int) -> subprocess.Popen[bytes]:
+    """A process that does not end with us, our terminal or our session."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ssechat", "relay", "--background"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=kept | {"PYTHONSAFEPATH": "1"},
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _failed(detail: str) -> Problem:
+    return Problem(
+        "the background relay did not start; answers end if ssechat is killed",
+        detail=detail,
+        remedy="run `ssechat relay --background` to see why, or set background_relay = false",
+    )
