@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,20 +41,16 @@ ESCAPE_TIME = 0.1  # s after which the program takes an ESC for the key
 def ssechat(
     home: Path,
     *arguments: str,
-    cols: int = 100,
-    rows: int = 30,
-    env: Mapping[str, str] | None = None,
     before: str = "",
+    **terminal: Any,
 ) -> PtyProgram:
     """The program, not started yet. `before` is Python that runs in it first, to put a fault in.
 
-    Without `before` this is what the `ssechat` script does.
+    Without `before` this is what the `ssechat` script does. `terminal`: see PtyProgram.
     """
     start = f"{before}\nfrom ssechat.cli import main\nmain()"
     code = ["-c", start] if before else ["-m", "ssechat"]
-    return PtyProgram(
-        [sys.executable, "-P", *code, *arguments], home, cols=cols, rows=rows, env=env
-    )
+    return PtyProgram([sys.executable, "-P", *code, *arguments], home, **terminal)
 
 
 def demo(home: Path, *arguments: str, **options: Any) -> PtyProgram:
@@ -246,6 +242,7 @@ def configure(home: Path, base_url: str, *lines: str) -> None:
     """A configuration whose only profile, the default, is `test`; then more lines."""
     text = f"""
 profile = "test"
+background_relay = false
 [profiles.test]
 dialect = "openai-chat"
 base_url = "{base_url}"

@@ -178,7 +178,7 @@ def test_what_the_first_frame_does_without_is_loaded_after_it_in_the_order_of_ne
     tmp_path: Path,
 ) -> None:
     profile = 'dialect = "openai-chat"\nbase_url = "http://127.0.0.1:9"\nmodel = "m"\n'
-    config(tmp_path, f'profile = "p"\n[profiles.p]\n{profile}')
+    config(tmp_path, f'profile = "p"\n[profiles.p]\n{profile}background_relay = false\n')
     with ssechat(tmp_path, before=NOTED) as program:
         program.wait_for(b"lexers>>")
         said = re.findall(rb"<<(.+?)>>", program.raw)
