@@ -60,7 +60,7 @@ def slowly(text: str, width: int) -> list[str]:
             closes = bool(re.match(f"[{CLOSING}]", char))
             if word and (cjk or wide) and not closes and word[-1] not in OPENING:
                 end_word()
-            wide = cjk or (closes and wide)
+            wide = cjk or (closes and wide and bool(word))
             word += char
     end_word()
     return [*lines, line]

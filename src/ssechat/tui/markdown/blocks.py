@@ -45,10 +45,8 @@ NO_MARGIN = Margin()
 class Block:
     """A leaf of the document, frozen."""
 
-    __slots__ = ("margin",)
-
-    def __init__(self, margin: Margin) -> None:
-        self.margin = margin
+    __slots__ = ()
+    margin: Margin
 
     @property
     def size(self) -> int:
@@ -71,13 +69,22 @@ class Block:
         raise NotImplementedError
 
 
+class Placed(Block):
+    """One with a margin of its own."""
+
+    __slots__ = ("margin",)
+
+    def __init__(self, margin: Margin) -> None:
+        self.margin = margin
+
+
 class Blank(Block):
     """Empty lines, so many of them."""
 
     __slots__ = ("_count",)
+    margin = NO_MARGIN
 
     def __init__(self, count: int) -> None:
-        super().__init__(NO_MARGIN)
         self._count = count
 
     @property
@@ -92,9 +99,9 @@ class Literal(Block):
     """One line of text that is shown as it is, wrapped."""
 
     __slots__ = ("_style", "_text")
+    margin = NO_MARGIN
 
     def __init__(self, text: str, style: Style) -> None:
-        super().__init__(NO_MARGIN)
         self._text = text
         self._style = style
 
@@ -106,14 +113,33 @@ class Literal(Block):
         return wrap([Span(self._text, self._style)], width)
 
 
-class Rule(Block):
+Stored = Block | str
+"""A block; or one that is kept as a string, its style in the first line and its text in the second.
+There may be a hundred thousand of those, through which the garbage collector would go again and
+again if they were objects."""
+
+
+def stored(text: str, style: Style) -> Stored:
+    """A `Literal`, as it is kept."""
+    return f"{style}\n{text}"
+
+
+def restored(kept: Stored) -> Block:
+    """The block again."""
+    if isinstance(kept, str):
+        style, _, text = kept.partition("\n")
+        return Literal(text, style)
+    return kept
+
+
+class Rule(Placed):
     __slots__ = ()
 
     def content(self, width: int) -> list[Line]:
         return [(Span("─" * width, "rule"),)]
 
 
-class Code(Block):
+class Code(Placed):
     """One line of code; `label` stands at its right, if anything."""
 
     __slots__ = ("_label", "_spans")
@@ -178,7 +204,7 @@ class Chunks:
         return self._wrapper.fork()
 
 
-class Flow(Block):
+class Flow(Placed):
     """A paragraph or a heading: text that is wrapped, in `style`."""
 
     __slots__ = ("_chunks", "_spans", "_style")

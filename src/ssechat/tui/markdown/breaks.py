@@ -31,6 +31,7 @@ EVEN = _ONE + _TWO
 """Characters whose width depends on nothing but themselves."""
 _ODD = re.compile(f"[^{EVEN}]")
 _NARROW = re.compile(f"[{_ONE}]+")
+_BROAD = re.compile(f"[{_TWO}]+")
 _CJK = re.compile(f"[{CJK}]")
 _CLOSING = re.compile(f"[{CLOSING}]")
 
@@ -47,15 +48,15 @@ def even_cells(text: str) -> int:
 
 def reach(text: str, start: int, room: int) -> int:
     """How far such a text fits into so many cells, from `start` on."""
-    stop = min(len(text), start + room)
-    if even_cells(text[start:stop]) <= room:
-        return stop
     stop = start
-    while room > 0:
-        piece = text[stop : stop + max(1, room // 2)]
-        room -= even_cells(piece)
-        if room >= 0:
-            stop += len(piece)
+    while room > 0 and stop < len(text):
+        if run := _NARROW.match(text, stop, stop + room):
+            room -= run.end() - stop
+        elif run := _BROAD.match(text, stop, stop + room // 2):
+            room -= 2 * (run.end() - stop)
+        else:
+            break  # for a wide character there is one cell
+        stop = run.end()
     return stop
 
 

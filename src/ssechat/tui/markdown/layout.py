@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import overload
 
-from ssechat.tui.markdown.blocks import Block
+from ssechat.tui.markdown.blocks import Stored, restored
 from ssechat.tui.markdown.spans import Line
 
 KEPT = 4096
@@ -27,7 +27,7 @@ class Layout(Sequence[Line]):
         self.width = 0
         self.version = 0
         """It rises whenever lines get other numbers without a block having come or gone."""
-        self._blocks: list[Block] = []
+        self._blocks: list[Stored] = []
         self._sizes: list[int] = []
         self._gaps = bytearray()
         self._heights: list[int] = []
@@ -78,16 +78,17 @@ class Layout(Sequence[Line]):
         self._total = sum(self._sums)
         self._forget()
 
-    def add(self, blocks: Iterable[Block]) -> None:
+    def add(self, blocks: Iterable[Stored]) -> None:
         """More blocks below."""
-        for block in blocks:
+        for kept in blocks:
+            block = restored(kept)
             size, gap = block.size, block.margin.gap is not None
             height = (-(-size // self.width) if size > 0 else -size) + gap
             if len(self._heights) % _GROUP:
                 self._sums[-1] += height
             else:
                 self._sums.append(height)
-            self._blocks.append(block)
+            self._blocks.append(kept)
             self._sizes.append(size)
             self._gaps.append(gap)
             self._heights.append(height)
@@ -140,7 +141,7 @@ class Layout(Sequence[Line]):
         if lines is None:
             if self._kept_lines > KEPT:
                 self._forget()
-            lines = self._kept[index] = self._blocks[index].lines(self.width)
+            lines = self._kept[index] = restored(self._blocks[index]).lines(self.width)
             self._kept_lines += len(lines)
         return lines
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Protocol
 
-from ssechat.tui.markdown.blocks import NO_MARGIN, Blank, Block, Literal
+from ssechat.tui.markdown.blocks import NO_MARGIN, Blank, Stored, stored
 from ssechat.tui.markdown.inline import LIMIT
 from ssechat.tui.markdown.later import Later
 from ssechat.tui.markdown.run import Run
@@ -17,9 +18,11 @@ class Lines(Protocol):
     has the number of blocks at every closing of a leaf; `later` may change blocks that are closed.
     """
 
-    blocks: list[Block]
     ends: list[int]
     later: Later
+
+    @property
+    def blocks(self) -> Sequence[Stored]: ...
 
     @property
     def step(self) -> int:
@@ -50,7 +53,7 @@ class PlainLines:
     step = 1024
 
     def __init__(self, style: str = "") -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[Stored] = []
         self.leaf: Run | None = None
         self.ends: list[int] = []
         self.later = Later()
@@ -75,7 +78,7 @@ class PlainLines:
                 self._blank += 1
                 return
             if len(line) < LIMIT:  # it was not cut, so it is whole
-                self._add(Literal(line.expandtabs(4).rstrip(" "), self._style))
+                self._add(stored(line.expandtabs(4).rstrip(" "), self._style))
                 return
         self.leaf = self.leaf or Run()
         self.leaf.text += line.expandtabs(4)
@@ -91,7 +94,7 @@ class PlainLines:
         self._add(self.leaf.close(NO_MARGIN, self._literal))
         self.leaf = None
 
-    def _add(self, block: Block) -> None:
+    def _add(self, block: Stored) -> None:
         if self._blank and self._begun:
             self.blocks.append(Blank(self._blank))
         self.blocks.append(block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ssechat.tui.markdown.blocks import Block, Margin
+from ssechat.tui.markdown.blocks import Block, Margin, Placed
 from ssechat.tui.markdown.spans import Line, Span, cells, line_cells, restyle
 from ssechat.tui.markdown.wrap import wrap
 
@@ -55,7 +55,7 @@ def alignments(header: str, delimiter: str) -> list[str] | None:
     return [aligns[mark[0] == ":", mark[-1] == ":"] for mark in inner]
 
 
-class Table(Block):
+class Table(Placed):
     """A table, or the next part of a long one, whose columns are those of the part `before` it."""
 
     def __init__(
@@ -157,7 +157,7 @@ class Table(Block):
         return lambda row: _beside(row, widths, self.aligns)
 
 
-class _Probe(Block):
+class _Probe(Placed):
     def __init__(self, table: Table, row: Row) -> None:
         super().__init__(table.margin)
         self._table = table

@@ -31,7 +31,7 @@ from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
 SLICE = 0.003
 """s of reading in a row, about, while text comes in: keys and streams have their turn between."""
-FIRST = 0.012
+FIRST = 0.010
 """s of reading at once where the reader has just gone: enough for two screens of Markdown."""
 REST = 0.002
 """s between two slices of reading that no frame waits for."""
