@@ -45,6 +45,10 @@ _OWN_RESUME = ("openai-responses", "gemini-interactions")
 """Dialects whose servers keep answers themselves."""
 
 
+_children: list[subprocess.Popen[bytes]] = []
+"""Relays that this process has started: they may outlive it, and are reaped if they do not."""
+
+
 class Health(msgspec.Struct):
     """What the relay says of itself at `/healthz`."""
 
@@ -77,7 +81,6 @@ class Background:
         self._known = known
         self.say: Callable[[Problem], object] = lambda problem: None
         self._told = False
-        self._child: subprocess.Popen[bytes] | None = None
         self._starting = asyncio.Lock()
 
     async def prepare(self, profile: Profile) -> None:
@@ -153,7 +156,7 @@ class Background:
                 child = await asyncio.to_thread(_spawn, log)
             except OSError as error:
                 raise _failed(error.strerror or str(error)) from None
-        self._child = child
+        _children[:] = [child, *(one for one in _children if one.poll() is None)]
         if not await _until(lambda: any(map(_listens, socket_paths())) or child.poll() == FAULTY):
             raise _failed(f"see {_log_path()}")
 

@@ -21,6 +21,7 @@ def routes() -> list[Route]:
     return [
         Route("/p", _request, methods=["GET", "POST"]),
         Route("/p/{path:path}", _request, methods=["GET", "POST"]),
+        Route("/v1/relay/use", _use),
         Route("/v1/relay/leave", _leave, methods=["POST"]),
     ]
 
@@ -47,6 +48,10 @@ async def _request(request: Request) -> Response:
 
 def _digest(profile: str, call: Call) -> bytes:
     return hashlib.sha256(f"{profile}\n{call.path}\n".encode() + call.body).digest()
+
+
+async def _use(request: Request) -> Response:
+    return JSONResponse({"in_use": relay_of(request).in_use})
 
 
 async def _leave(request: Request) -> Response:
