@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssechat.tui.markdown import Document, plain
-from ssechat.tui.markdown.blocks import Blank, Block, Literal
+from ssechat.tui.markdown.blocks import Blank, Block, Flow, Literal
 from ssechat.tui.markdown.document import LONGEST
 from ssechat.tui.markdown.layout import KEPT, Layout
 from ssechat.tui.markdown.spans import Line, line_text
@@ -135,3 +135,14 @@ def test_a_million_blank_lines_are_one_block() -> None:
     document.finish()
     assert document.layout(80).blocks == 3
     assert len(document.layout(80)) == 1_000_001
+
+
+def test_a_long_paragraph_that_has_ended_keeps_no_lines_of_its_own() -> None:
+    document = plain()
+    document.feed("汉字，" * 20_000)
+    document.lines(80)
+    document.finish()
+    document.lines(80)
+    flows = [block for block in document._reader.blocks if isinstance(block, Flow)]
+    assert len(flows) >= 2
+    assert all(flow._chunks is None or flow._chunks._wrapper is None for flow in flows)

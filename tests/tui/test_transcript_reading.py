@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,10 @@ from textual.app import ComposeResult
 
 from ssechat.core.deltas import Text
 from ssechat.core.reply import Reply
+from ssechat.tui.markdown.blocks import Block
 from ssechat.tui.markdown.plain import PlainLines
 from ssechat.tui.markdown.scanner import MarkdownLines
-from ssechat.tui.markdown.spans import line_text
+from ssechat.tui.markdown.spans import Line, line_text
 from ssechat.tui.paint.display import PaintedApp
 from ssechat.tui.transcript import NoteItem, Page, ReplyItem, UserItem
 from ssechat.tui.transcript import shelf as shelf_module
@@ -233,3 +235,72 @@ def test_reading_begins_anew_where_an_ended_part_goes_on() -> None:
     made.rev += 1
     column.arrange(look(3), 20)
     assert "It ends here and goes on." in "".join(shown(column))
+
+
+HUGE_TEXTS = ["2026-11-26 INFO one line of a log\n" * 30_000, "汉字，" * 300_000, "x" * 1_000_000]
+
+
+@pytest.mark.parametrize("text", HUGE_TEXTS, ids=["log", "cjk", "one word"])
+def test_of_a_huge_message_only_what_is_near_the_screen_is_wrapped_at_another_width(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = Column(Page([UserItem("u", text, WALL)]))
+    column.arrange(Look(90), 40)
+    wrapped = 0
+    lines = Block.lines
+
+    def counted(self: Block, width: int) -> list[Line]:
+        nonlocal wrapped
+        wrapped += self.size
+        return lines(self, width)
+
+    monkeypatch.setattr(Block, "lines", counted)
+    for width in (60, 120):
+        column.arrange(Look(width), 40)
+        assert column.at_end
+        assert 38 * width // 2 < wrapped < 300_000
+        wrapped = 0
+
+
+def test_the_line_in_the_first_row_stays_there_whatever_is_measured_around_it() -> None:
+    text = "".join(f"line {n}: {'汉字，' * (n * 7 % 40)}\n" for n in range(3000))
+    column = Column(Page([UserItem("u", text, WALL)]))
+    column.arrange(Look(90), 20)
+    for target in (0, 1 << 30, 2500, 400, 1234):
+        column.scroll(target)
+        column.arrange(Look(90), 20)
+        first = shown(column)[0]
+        for _ in range(30):
+            column.scroll(column.top - 7)
+            column.arrange(Look(90), 20)
+        for _ in range(30):
+            column.scroll(column.top + 7)
+            column.arrange(Look(90), 20)
+        if 0 < target < 1 << 30 and target > 210:
+            assert shown(column)[0] == first
+
+
+def test_scrolling_through_guesses_skips_no_line_and_shows_none_twice() -> None:
+    text = "".join(f"<{n}> {'汉字，' * (n * 7 % 40)}\n" for n in range(400))
+    column = Column(Page([UserItem("u", text, WALL)]))
+    column.arrange(Look(60), 20)
+    seen = [*shown(column)]
+    while column.top > 0:
+        before = column.top
+        column.scroll(column.top - 13)
+        column.arrange(Look(60), 20)
+        moved = min(13, before)
+        seen = shown(column)[:moved] + seen
+    numbers = [int(found) for found in re.findall(r"<(\d+)>", "".join(seen))]
+    assert numbers == [*range(400)]
+
+
+def test_what_was_sent_is_not_read_again_when_it_is_written_down() -> None:
+    text = "word " * 20_000
+    page = Page([UserItem("outgoing", text, WALL)])
+    column = Column(page)
+    column.arrange(look(10_000), 20)
+    page.reset([UserItem("row", text[:1] + text[1:], WALL + 1), answered("r", "yes")])
+    column.arrange(look(1), 20)
+    assert not column.unread
+    assert column.fed >= len(text)

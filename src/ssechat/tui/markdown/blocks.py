@@ -183,6 +183,7 @@ class Chunks:
     parsed: list[list[Span]] = field(default_factory=list)
     size: int = 0
     """Cells, about."""
+    growing: bool = True
     _wrapper: Wrapper | None = None
     _fed: int = 0
 
@@ -201,7 +202,11 @@ class Chunks:
         for spans in self.parsed[self._fed :]:
             self._wrapper.feed(spans)
         self._fed = len(self.parsed)
-        return self._wrapper.fork()
+        wrapper = self._wrapper
+        if self.growing:
+            return wrapper.fork()
+        self._wrapper = None  # whoever asks keeps the lines
+        return wrapper
 
 
 class Flow(Placed):

@@ -23,9 +23,12 @@ class Run:
         self.settled: list[str] = []
         """The sources of its chunks."""
         self.chunks = Chunks()
+        self._trial = False
 
     def fork(self) -> Run:
-        return copy.copy(self)
+        other = copy.copy(self)
+        other._trial = True
+        return other
 
     @property
     def whole(self) -> bool:
@@ -47,4 +50,5 @@ class Run:
     def close(self, margin: Margin, parse: Parser) -> Flow:
         """The paragraph. What has settled is shared with forks."""
         chunks = self.chunks if self.settled else None
+        self.chunks.growing = self._trial
         return Flow(margin, parse(self.text.rstrip(" ")), chunks=chunks)
