@@ -107,13 +107,6 @@ def test_what_looks_like_a_paste_after_the_escape_key_timed_out_is_typing() -> N
     ]  # fmt: skip
 
 
-def test_a_paste_beyond_the_limit_is_cut_and_the_keys_after_it_work(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ssechat.tui.driver_keys.PASTE_LIMIT", 10)
-    assert fed("\x1b[200~", *["1234567"] * 5, "\x1b[201~", "q") == ["[1234567123]", "q"]
-
-
 @pytest.mark.parametrize(
     "report", ["\x1b[99999999999;2u", "\x1b[27;2;9999999~", "\x1b[48;0;0;0;0t\x1b[<0;5;5M"]
 )

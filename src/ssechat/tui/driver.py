@@ -161,9 +161,8 @@ class SsechatDriver(LinuxDriver):
     # another program (`App.suspend`) the loop is busy, and Textual just stops.
 
     def _tell_size(self) -> None:
-        if not self._in_band_window_resize:
-            size = Size(*self._get_terminal_size())
-            self.process_message(events.Resize(size, size))
+        size = Size(*self._get_terminal_size())
+        self.process_message(events.Resize(size, size))
 
     def _sigtstp_application(self, *args: object) -> None:
         stop = super()._sigtstp_application
@@ -187,7 +186,8 @@ class SsechatDriver(LinuxDriver):
     # Input, in a thread of its own.
 
     def run_input_thread(self) -> None:
-        parser = KeyParser(self._debug, self._scroll_test, self._round_trip)
+        size = self._get_terminal_size
+        parser = KeyParser(self._debug, self._scroll_test, self._round_trip, size=size)
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             if select.select([self.fileno], [], [], 0.1)[0]:

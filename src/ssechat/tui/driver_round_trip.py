@@ -54,15 +54,16 @@ class RoundTrip:
         self._answered.clear()
         return QUESTION
 
-    def take(self) -> None:
-        """The terminal has answered."""
+    def take(self) -> bool:
+        """The terminal has answered. Whether it was asked."""
         if self._answered.is_set():
-            return
+            return False
         took = self._now() - self._asked
         self._smoothed += (took - self._smoothed) / (_SMOOTH if self._times else 1)
         self._times += 1
         self._in_vain = 0
         self._answered.set()
+        return True
 
     @property
     def due(self) -> bool:

@@ -43,11 +43,14 @@ class ScrollTest:
         moves = "\n" * _DOWN + "\x1bM" * _UP
         return f"\x1b[{_TOP};{_BOTTOM}r\x1b[{_BOTTOM}H{moves}\x1b[{self._column}G\x1b[6n\x1b[r"
 
-    def take(self, row: int, column: int) -> None:
-        """The terminal says where its cursor is, counted from 1. The first answer counts."""
-        if column == self._column and not self._answered.is_set():
-            self.passed = row == _TOP
-            self._answered.set()
+    def take(self, row: int, column: int) -> bool:
+        """The terminal says where its cursor is, counted from 1. The first answer counts; whether
+        this is it."""
+        if column != self._column or self._answered.is_set():
+            return False
+        self.passed = row == _TOP
+        self._answered.set()
+        return True
 
     @property
     def due(self) -> bool:
