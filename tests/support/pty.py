@@ -61,7 +61,8 @@ class PtyProgram:
     """`argv` on a terminal of `cols` by `rows`. `env` is added to `clean_environment(home)`.
 
     With `answers` the terminal replies to mode, attribute and cursor queries, like a modern one;
-    without, it stays silent, like an old one.
+    without, it stays silent, like an old one. `far` seconds pass until a reply comes back, as over
+    a slow network.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class PtyProgram:
         rows: int = 30,
         env: Mapping[str, str] | None = None,
         answers: bool = True,
+        far: float = 0.0,
     ) -> None:
         self._argv = list(argv)
         self._env = clean_environment(home, env)
         self._size = (cols, rows)
         self._answers = answers
+        self._far = far
         self._terminal = Terminal(cols, rows)
         self._raw = bytearray()
         self._changed = threading.Condition()
@@ -286,7 +289,14 @@ class PtyProgram:
         self._terminal.feed(data)
         replies = self._terminal.take_replies()
         if replies and self._answers:
-            with suppress(BlockingIOError):  # the program reads nothing
-                os.write(self._master, replies)
+            if self._far:
+                threading.Timer(self._far, self._answer, (replies,)).start()
+            else:
+                self._answer(replies)
         self._changed.notify_all()
         return bool(data)
+
+    def _answer(self, replies: bytes) -> None:
+        with self._changed, suppress(BlockingIOError):  # the program reads nothing
+            if self._master >= 0:
+                os.write(self._master, replies)
