@@ -398,7 +398,16 @@ async def test_too_many_requests_have_to_wait(tmp_path: Path) -> None:
         assert server.requests == []
 
 
-async def test_a_stream_that_grows_too_long_is_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        (Limits(stream_bytes=20_000), "longer than this relay allows"),
+        (Limits(event_bytes=500), "larger than this relay allows"),
+    ],
+)
+async def test_a_stream_that_grows_too_long_is_ended(
+    tmp_path: Path, limits: Limits, why: str
+) -> None:
     async def endless(request: Request, wire: Wire) -> None:
         await wire.open_stream()
         while True:
@@ -406,10 +415,10 @@ async def test_a_stream_that_grows_too_long_is_ended(tmp_path: Path) -> None:
 
     async with (
         FaultServer(endless) as server,
-        relaying(tmp_path, server.base_url, limits=Limits(stream_bytes=20_000)) as relay,
+        relaying(tmp_path, server.base_url, limits=limits) as relay,
     ):
         text = (await relay.ask()).text
-        assert "longer than this relay allows" in data_of(text)[-1]
+        assert why in data_of(text)[-1]
         assert await state_of(relay, stream_of_text(text)) == "stopped"
 
 

@@ -14,6 +14,7 @@ from ssechat.core.errors import Problem
 
 _COMMANDS = {
     "ask": "One answer to standard output, as it streams.",
+    "config": "Where the configuration lies, and what is wrong with it.",
     "demo-server": "The built-in provider, with fault knobs.",
     "relay": "Keep keys on a server, and make any provider's streams resumable.",
     "resume": "Finish unfinished streams without the app.",

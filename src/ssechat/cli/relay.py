@@ -74,6 +74,14 @@ def command(
     run(msgspec.structs.replace(config, **given), click.echo)
 
 
+@command.command()
+def sample() -> None:
+    """Print a relay.toml with all that it may hold, commented."""
+    from importlib.resources import files
+
+    click.echo((files("ssechat.relay") / "sample.toml").read_text("utf-8"), nl=False)
+
+
 @command.group()
 def token() -> None:
     """Tokens that let clients in. Each has an owner, who sees no other's streams."""

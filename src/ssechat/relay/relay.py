@@ -270,8 +270,11 @@ class Relay:
             if live.unsaved is None:  # what is not safe yet is not shown
                 feed.take(held)
                 held.clear()
-            if feed.size > self.config.limits.stream_bytes:
+            limits = self.config.limits
+            if feed.size > limits.stream_bytes:
                 self.stop(live.stream_id, "it is longer than this relay allows")
+            elif any(len(frame.data) > limits.event_bytes for frame in frames):
+                self.stop(live.stream_id, "an event is larger than this relay allows")
 
         def changed(live: Live) -> None:
             if held and live.unsaved is None:
