@@ -93,3 +93,10 @@ async def test_what_is_chosen_is_done_before_the_next_of_them() -> None:
                 await typed(desk, [PALETTE, "this page", "enter", "escape", *"af", "left"], pace)
                 await typed(desk, ["left", "delete", PALETTE, *"this page", "enter"], pace)
                 await desk.until(lambda: desk.draft == "f" and isinstance(desk.app.screen, Help))
+
+
+async def test_they_reach_the_composer_though_nothing_has_the_focus() -> None:
+    async with desktop() as desk:
+        desk.app.screen.set_focus(None)
+        await desk.pilot.press("h", "i")
+        await desk.until(lambda: desk.draft == "hi")

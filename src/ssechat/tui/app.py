@@ -265,6 +265,8 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         """
         if isinstance(event, events.Key) and not event.is_forwarded and self._on_base:
             self.app_focus = True  # a key says so, as for Textual; else overlays focus nothing
+            if self.focused is None and self._shown is not None:
+                self.screen.set_focus(self.composer)  # a click beside everything took it
             if await self.take_key(event):
                 return
         await super().on_event(event)
