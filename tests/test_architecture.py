@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import ssechat
+from support.pty import clean_environment
 
 ROOT = Path(ssechat.__file__).parent
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
@@ -42,6 +43,9 @@ OWNERS = {
     "pygments": ("tui",),
 }
 """Who alone may import what. All but the standard library and msgspec has to stand here."""
+
+WITHOUT_TEXTUAL = ("tui/markdown", "tui/transcript")
+"""The parts of the interface that could be drawn by something else."""
 
 OUTER = ("tui", "cli", "__main__")
 
@@ -88,8 +92,8 @@ def fault_of(name: str, where: list[str]) -> str:
         return f"the core imports {name}"
     if top in OWNERS and ring not in OWNERS[top]:
         return f"only {' and '.join(OWNERS[top])} may import {top}"
-    if top == "textual" and where[:2] == ["tui", "markdown"]:
-        return f"tui/markdown imports {top}"
+    if top == "textual" and "/".join(where[:2]) in WITHOUT_TEXTUAL:
+        return f"{'/'.join(where[:2])} imports {top}"
     if top not in OWNERS and top not in sys.stdlib_module_names and top != "msgspec":
         return f"{top} is no dependency of ours"
     return ""
@@ -146,6 +150,7 @@ def test_a_module_is_not_too_long(file):
         ("tui/app.py", "from ssechat.cli import ask"),
         ("tui/markdown/scanner.py", "from textual.content import Content"),
         ("tui/markdown/__init__.py", "import textual"),
+        ("tui/transcript/column.py", "from textual.geometry import Size"),
         ("cli/ask.py", "import textual"),
     ],
 )
@@ -185,6 +190,54 @@ def test_without_a_screen_textual_is_never_loaded(module):
     code = f"import sys, {module}; sys.exit('textual' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr
+
+
+DEAD = """
+[profiles.dead]
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:9"
+model = "m"
+"""
+HEADLESS = {
+    "help": ["--help"],
+    "version": ["--version"],
+    "help for ask": ["ask", "--help"],
+    "help for resume": ["resume", "--help"],
+    "help for demo-server": ["demo-server", "--help"],
+    "help for relay": ["relay", "--help"],
+    "no terminal": [],
+    "no prompt": ["ask"],
+    "unknown profile": ["ask", "--profile", "nobody", "hello"],
+    "demo": ["ask", "--demo", "hello #rate=10000"],
+    "broken config": ["ask", "--demo", "hello #rate=10000"],
+    "dead server": ["ask", "--profile", "dead", "hello"],
+    "unknown command": ["nonsense"],
+    "unknown answer": ["resume", "xx"],
+}
+SEEN_AT_EXIT = """
+import atexit, sys
+atexit.register(lambda: print("textual" in sys.modules, file=sys.stderr))
+from ssechat.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("case", HEADLESS)
+def test_no_command_but_the_app_ever_loads_textual(case: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[profiles.\n" if case == "broken config" else DEAD)
+    config.chmod(0o600)
+    run = subprocess.run(
+        [sys.executable, "-c", SEEN_AT_EXIT, *HEADLESS[case]],
+        env=clean_environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stderr.splitlines()[-1] == "False", run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize("module", ["desk", "tab", "status", "export", "transcript", "markdown"])

@@ -102,9 +102,11 @@ async def make_journal(home: Path) -> None:
 
 
 def test_an_unknown_profile_is_told_before_the_app(tmp_path: Path) -> None:
-    with ssechat(tmp_path, "--profile", "nobody", cols=400) as program:
+    seen = "import atexit, sys; atexit.register(lambda: print('loaded:', 'textual' in sys.modules))"
+    with ssechat(tmp_path, "--profile", "nobody", cols=400, before=seen) as program:
         said = refused(program, 2)
     assert "there is no profile 'nobody'" in said
+    assert said.endswith("loaded: False")
 
 
 def test_a_broken_config_is_told_with_its_line_and_the_demo_answers(tmp_path: Path) -> None:
