@@ -23,10 +23,10 @@ from ssechat.tui.transcript.slices import Rows, Stack
 
 SEARCHED = 100_000
 """Characters that one `work` searches, about: some milliseconds."""
-SWEPT = 500
-"""Lines that one `work` looks through, about: some milliseconds."""
+SWEPT = 50
+"""Lines that are looked through between two looks at the clock, about."""
 READ = 0.004
-"""s in which one `work` reads where nobody has been yet."""
+"""s in which one `work` reads, and looks through lines, where nobody has been yet."""
 
 FOUND, HERE = "found", "found.here"
 """The roles of matches, and of the one that the reader has gone to."""
@@ -263,22 +263,30 @@ class Finder:
         width, sweep = self._column.look.width, self._sweep
         if sweep is None or (sweep.passage, sweep.width) != (passage, width):
             self._sweep = sweep = _Sweep(passage, width, passage.taken)
-        near = sweep.line, sweep.line + SWEPT
-        stack = self._column.read(passage.key, Allowance(READ), *near)
-        if stack is None:
-            return None
-        if sweep.over(stack):
-            self._sweep = None
-            return self._swept(passage)
-        for block in stack.rows(sweep.line, sweep.line + SWEPT) if sweep.stack is None else ():
-            if block.group == passage.group and block.block is not None:
+        allowance = Allowance(READ)
+        for _ in allowance.steps():
+            near = sweep.line, sweep.line + SWEPT
+            stack = self._column.read(passage.key, allowance, *near)
+            if stack is None:
+                return None
+            if sweep.over(stack):
+                self._sweep = None
+                return self._swept(passage)
+            if sweep.stack is None:
+                self._sweep_on(sweep, stack)
+            if sweep.stack is not None:
+                return sweep.matches, stack
+        return None
+
+    def _sweep_on(self, sweep: _Sweep, stack: Stack) -> None:
+        """Look through some more lines."""
+        for block in stack.rows(sweep.line, sweep.line + SWEPT):
+            if block.group == sweep.passage.group and block.block is not None:
                 sweep.matches += self._matches(block)
             sweep.line = block.first + len(block.lines)
-        if sweep.line < len(stack):
-            return None
-        sweep.stack = stack
-        passage.shown(sweep.taken, len(sweep.matches))
-        return sweep.matches, stack
+        if sweep.line >= len(stack):
+            sweep.stack = stack
+            sweep.passage.shown(sweep.taken, len(sweep.matches))
 
     @property
     def _resized(self) -> bool:
