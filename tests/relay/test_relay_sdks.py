@@ -1,4 +1,4 @@
-"""The official SDKs, unmodified, on streams with all that an upstream may put between its events."""
+"""The official SDKs, unmodified, on streams with all that may stand between events."""
 
 from __future__ import annotations
 
@@ -129,49 +129,55 @@ async def noisy(request: Request, wire: Wire) -> None:
 
 async def test_openai_for_python(tmp_path: Path) -> None:
     openai = pytest.importorskip("openai", reason="needs the SDK: pip install openai")
-    async with FaultServer(noisy) as server, relaying(tmp_path, server.base_url) as relay:
-        async with openai.AsyncOpenAI(
+    async with (
+        FaultServer(noisy) as server,
+        relaying(tmp_path, server.base_url) as relay,
+        openai.AsyncOpenAI(
             api_key=relay.token, base_url=f"{relay.base_url}/up/v1", max_retries=0
-        ) as client:
-            assert [model.id async for model in client.models.list()] == ["m"]
-            chunks = [
-                chunk
-                async for chunk in await client.chat.completions.create(
-                    model="m", messages=[{"role": "user", "content": "x"}], stream=True
-                )
-            ]
-            told = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
-            assert "".join(told) == "".join(TEXT)
-            assert chunks[-1].usage.total_tokens == 7
-            assert len(chunks) == len(CHAT)
-            events = [
-                event
-                async for event in await client.responses.create(model="m", input="x", stream=True)
-            ]
-            assert events[-1].response.output_text == "".join(TEXT)
-            assert [event.type for event in events if event.type != "vendor.unknown"] == [
-                event["type"] for event in RESPONSES
-            ]
-            with pytest.raises(openai.BadRequestError, match="no, no"):
-                await client.chat.completions.create(model="bad", messages=[], stream=True)
+        ) as client,
+    ):
+        assert [model.id async for model in client.models.list()] == ["m"]
+        chunks = [
+            chunk
+            async for chunk in await client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "x"}], stream=True
+            )
+        ]
+        told = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
+        assert "".join(told) == "".join(TEXT)
+        assert chunks[-1].usage.total_tokens == 7
+        assert len(chunks) == len(CHAT)
+        events = [
+            event
+            async for event in await client.responses.create(model="m", input="x", stream=True)
+        ]
+        assert events[-1].response.output_text == "".join(TEXT)
+        assert [event.type for event in events if event.type != "vendor.unknown"] == [
+            event["type"] for event in RESPONSES
+        ]
+        with pytest.raises(openai.BadRequestError, match="no, no"):
+            await client.chat.completions.create(model="bad", messages=[], stream=True)
 
 
 async def test_anthropic_for_python(tmp_path: Path) -> None:
     anthropic = pytest.importorskip("anthropic", reason="needs the SDK: pip install anthropic")
-    async with FaultServer(noisy) as server, relaying(tmp_path, server.base_url) as relay:
-        async with anthropic.AsyncAnthropic(
+    async with (
+        FaultServer(noisy) as server,
+        relaying(tmp_path, server.base_url) as relay,
+        anthropic.AsyncAnthropic(
             api_key=relay.token, base_url=f"{relay.base_url}/up", max_retries=0
-        ) as client:
-            asked: dict[str, Any] = {
-                "max_tokens": 9,
-                "messages": [{"role": "user", "content": "x"}],
-            }
-            async with client.messages.stream(model="m", **asked) as stream:
-                assert "".join([text async for text in stream.text_stream]) == "".join(TEXT)
-                final = await stream.get_final_message()
-            assert (final.stop_reason, final.usage.output_tokens) == ("end_turn", 4)
-            with pytest.raises(anthropic.BadRequestError, match="no, no"):
-                await client.messages.create(model="bad", stream=True, **asked)
+        ) as client,
+    ):
+        asked: dict[str, Any] = {
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "x"}],
+        }
+        async with client.messages.stream(model="m", **asked) as stream:
+            assert "".join([text async for text in stream.text_stream]) == "".join(TEXT)
+            final = await stream.get_final_message()
+        assert (final.stop_reason, final.usage.output_tokens) == ("end_turn", 4)
+        with pytest.raises(anthropic.BadRequestError, match="no, no"):
+            await client.messages.create(model="bad", stream=True, **asked)
 
 
 async def test_a_cut_is_no_complete_answer_for_the_sdks(tmp_path: Path) -> None:
