@@ -107,17 +107,17 @@ async def test_what_is_not_there_is_told_and_the_screen_stays(desk: Desktop) -> 
     await desk.until(lambda: row(desk).endswith("nothing found"))
     await desk.pilot.press("enter")
     assert [line[:79] for line in desk.screen.split("\n")[2:-4]] == before
-    assert desk.app.transcript.following
+    assert desk.app.transcript.page.following
 
 
 async def test_leaving_the_bar_at_the_end_follows_again(desk: Desktop) -> None:
     await show(desk, HAYSTACK)
     await find(desk, "needles")
     await desk.until(lambda: row(desk).endswith("1 of 1"))
-    assert not desk.app.transcript.following
+    assert not desk.app.transcript.page.following
     await desk.pilot.press("escape")
     await desk.until(lambda: not row(desk))
-    assert desk.app.transcript.following
+    assert desk.app.transcript.page.following
 
 
 async def test_a_capital_makes_capitals_count(desk: Desktop) -> None:
@@ -150,7 +150,7 @@ async def test_the_same_is_sought_in_another_tab_without_going_there(desk: Deskt
     await desk.until(lambda: row(desk).endswith("nothing found"))
     await desk.pilot.press("alt+1")
     await desk.until(lambda: row(desk).endswith("3 found"))
-    assert desk.app.transcript.following
+    assert desk.app.transcript.page.following
     await desk.pilot.press("up")
     await desk.until(lambda: row(desk).endswith("of 3"))
 

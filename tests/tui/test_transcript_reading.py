@@ -166,7 +166,7 @@ async def test_a_page_that_takes_long_to_read_is_not_shown_before_it_is_read(
         await until(pilot, lambda: app.transcript.pull() and not app.transcript.pending, 10_000)
         await pilot.pause()
         assert "The end." in rows(app)[8]
-        assert app.transcript.following
+        assert app.transcript.page.following
 
 
 async def test_a_page_that_takes_too_long_is_shown_as_far_as_it_is_read(

@@ -44,13 +44,9 @@ class Reader(App[None]):
     def __init__(self, page: Page, mode: ThinkingMode) -> None:
         super().__init__()
         self.transcript = Transcript(page, thinking=mode, thinking_hint="ctrl+t", now=lambda: 103.2)
-        self.told: list[bool] = []
 
     def compose(self) -> ComposeResult:
         yield self.transcript
-
-    def on_transcript_following_changed(self, event: Transcript.FollowingChanged) -> None:
-        self.told.append(event.following)
 
 
 @asynccontextmanager
@@ -162,13 +158,13 @@ async def test_a_click_on_its_header_opens_one_thinking_part() -> None:
     page = Page(
         [answered("r1", "Yes.", "First thought."), answered("r2", "No.", "Second thought.")]
     )
-    async with reading(page, (60, 12)) as (app, _, pilot):
+    async with reading(page, (60, 12)) as (app, transcript, pilot):
         assert await pilot.click(Transcript, offset=(6, 1))
         assert [line.strip() for line in rows(app)][2] == "First thought."
         assert "Second thought." not in "\n".join(rows(app))
         assert await pilot.click(Transcript, offset=(6, 1))
         assert "First thought." not in "\n".join(rows(app))
-        assert app.told == []
+        assert transcript.page.following
 
 
 async def test_a_click_elsewhere_does_nothing() -> None:
@@ -246,27 +242,27 @@ async def test_a_stream_is_followed_and_scrolling_up_lets_go() -> None:
         await pilot.pause()
         assert rows(app)[-2:] == ["   the end▊", ""]
         transcript.scroll_page_up()
-        await until(pilot, lambda: app.told == [False])
+        await until(pilot, lambda: not transcript.page.following)
         before = text(app)
         growing.apply(Text("\n\nmore" * 9), 120.0)
         transcript.pull()
         await pilot.pause()
         assert text(app) == before
-        assert not transcript.following
+        assert not transcript.page.following
         transcript.action_scroll_end()
-        await until(pilot, lambda: app.told == [False, True])
+        await until(pilot, lambda: transcript.page.following)
         assert rows(app)[-2:] == ["   more▊", ""]
 
 
 async def test_the_wheel_scrolls_at_once_and_reaching_the_end_follows_again() -> None:
-    async with reading(long_page(40, 900)) as (app, transcript, pilot):
+    async with reading(long_page(40, 900)) as (_, transcript, pilot):
         top = transcript.scroll_y
         await pilot._post_mouse_events([events.MouseScrollUp], Transcript)
         assert transcript.scroll_y < top
-        assert not transcript.following
+        assert not transcript.page.following
         for _ in range(9):
             await pilot._post_mouse_events([events.MouseScrollDown], Transcript)
-        await until(pilot, lambda: app.told == [False, True])
+        await until(pilot, lambda: transcript.page.following)
 
 
 async def test_paging_to_the_start_and_back_ends_where_it_began() -> None:
@@ -281,7 +277,7 @@ async def test_paging_to_the_start_and_back_ends_where_it_began() -> None:
             assert text(app) != before
         assert text(app)[0].startswith(" you")
         for _ in range(200):
-            if transcript.following:
+            if transcript.page.following:
                 break
             transcript.scroll_page_down()
             await pilot.pause()
@@ -326,12 +322,12 @@ async def test_each_page_keeps_its_place() -> None:
         before = text(app)
         transcript.show(other)
         await pilot.pause()
-        assert transcript.following
+        assert transcript.page.following
         assert text(app) != before
         transcript.show(one)
         await pilot.pause()
         assert text(app) == before
-        await until(pilot, lambda: app.told == [False, True, False])
+        assert not transcript.page.following
 
 
 async def test_an_empty_page_is_blank() -> None:
@@ -339,7 +335,7 @@ async def test_an_empty_page_is_blank() -> None:
         transcript.scroll_page_up()
         await pilot.pause()
         assert set(rows(app)) == {""}
-        assert transcript.following
+        assert transcript.page.following
 
 
 @pytest.mark.parametrize("mode", ThinkingMode)

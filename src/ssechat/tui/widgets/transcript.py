@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
@@ -14,7 +13,6 @@ from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -48,17 +46,6 @@ class Transcript(Finding, can_focus=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = COMPONENTS
     DEFAULT_CSS = CSS
 
-    @dataclass
-    class FollowingChanged(Message):
-        """The reader left the end, or is back there."""
-
-        transcript: Transcript
-        following: bool
-
-        @property
-        def control(self) -> Transcript:
-            return self.transcript
-
     def __init__(
         self,
         page: Page | None = None,
@@ -78,7 +65,6 @@ class Transcript(Finding, can_focus=False):
         self._now = now
         self._shelf = Shelf()
         self._page = page or Page()
-        self._told = True
         self._placing = False
         self._placed_at = Size(0, 0)
         self._held_until = 0.0
@@ -100,11 +86,6 @@ class Transcript(Finding, can_focus=False):
         """The items that have a line on the screen."""
         column = self._column
         return [shown.item for shown in column.shown(column.top, column.top + column.height)]
-
-    @property
-    def following(self) -> bool:
-        """Whether the reader is at the end and stays there."""
-        return self._page.following
 
     @property
     def thinking_mode(self) -> ThinkingMode:
@@ -159,9 +140,8 @@ class Transcript(Finding, can_focus=False):
         column.scroll(column.top)  # as if the reader had let go here: else the end would hold still
         following, self._page.following = self._page.following, False
         self._page.toggle(key, part, opened)
-        self._lay()
+        self._place()
         self._page.following = following and column.at_end
-        self._tell()
 
     def follow(self) -> None:
         """Go to the end and stay there."""
@@ -245,10 +225,6 @@ class Transcript(Finding, can_focus=False):
         )
 
     def _place(self, seconds: float = FIRST, *, repaint: bool = False) -> None:
-        self._lay(seconds, repaint=repaint)
-        self._tell()
-
-    def _lay(self, seconds: float = FIRST, *, repaint: bool = False) -> None:
         """Lay out what the screen shows, scroll there, and repaint the rows that differ."""
         area = self._area
         if not area:
@@ -310,11 +286,6 @@ class Transcript(Finding, can_focus=False):
         for _, run in groupby(enumerate(changed), lambda pair: pair[1] - pair[0]):
             ys = [y for _, y in run]
             self.refresh(Region(0, ys[0], self._area.width, len(ys)))
-
-    def _tell(self) -> None:
-        if self._told != self._page.following:
-            self._told = self._page.following
-            self.post_message(self.FollowingChanged(self, self._told))
 
     def _finished(self, y: int) -> Strip:
         """A row as far as a scrollbar, with what the app's filters make of it."""
