@@ -100,6 +100,17 @@ def test_after_a_silence_a_paste_is_at_its_end_and_keys_are_keys(
     assert terminal.said[1:] == ["ctrl+q", "x", "y", "[z]"]
 
 
+def test_answers_do_not_put_the_end_off(terminal: Terminal) -> None:
+    terminal.send(f"{START}abc")
+    for _ in range(4):
+        terminal.wait(SILENCE / 4)
+        assert terminal.trip.ask()
+        terminal.send(ANSWER)
+    assert terminal.said == ["[abc]"]
+    terminal.send(ANSWER, "line\r" * 10, END)
+    assert terminal.said == ["[abc]", "[" + "line\r" * 10 + "]"]
+
+
 def test_a_late_end_of_a_paste_does_nothing(terminal: Terminal) -> None:
     terminal.send(f"{START}abc")
     terminal.wait(SILENCE)
@@ -128,5 +139,5 @@ def test_a_paste_beyond_the_limit_is_cut_and_the_keys_after_it_work(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ssechat.tui.driver_paste.LIMIT", 10)
-    terminal.send(START, *["1234567"] * 5, END, "q")
+    terminal.send(START, *["1234567"] * 40, END, "q")
     assert terminal.said == ["[1234567123]", "q"]

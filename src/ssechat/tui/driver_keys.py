@@ -63,19 +63,23 @@ class KeyParser(XTermParser):
         self._sequences = Sequences(self._is_known)
 
     def feed(self, data: str) -> Iterator[Message]:
-        if data:
-            self._heard = self._now()
-            if self._cut and goes_on(data):
+        if self._cut and data:
+            if goes_on(data):
                 self._paste = Paste(self._is_answer)
-            self._cut = False
+            self._cut = data.startswith("\x1b")  # a report, or a key that types nothing
         while data:
             if self._paste is None:
+                self._heard = self._now()
                 data = yield from self._feed_keys(data)
-            elif (rest := self._paste.feed(data)) is None:
+                continue
+            length = self._paste.length
+            rest = self._paste.feed(data)
+            if self._paste.length != length:  # answers may come at any time
+                self._heard = self._now()
+            if rest is None:
                 return
-            else:
-                yield from self._end_paste()
-                data = rest
+            yield from self._end_paste()
+            data = rest
 
     def tick(self) -> Iterator[Message]:
         """What begins like a sequence and has not gone on for a while is keys; a paste that has not

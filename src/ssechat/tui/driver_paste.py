@@ -23,13 +23,18 @@ class Paste:
     def __init__(self, take: Callable[[str], bool]) -> None:
         self._take = take
         self._pieces: list[str] = []
-        self._size = 0
+        self._came = 0
         self._tail = ""  # may be the beginning of a mark
 
     @property
     def text(self) -> str:
         """All that has come."""
         return "".join([*self._pieces, self._tail]).replace("\x00", "")
+
+    @property
+    def length(self) -> int:
+        """Characters that have come."""
+        return self._came + len(self._tail)
 
     def feed(self, data: str) -> str | None:
         """None as long as the paste goes on, then what follows it."""
@@ -49,9 +54,8 @@ class Paste:
         return None
 
     def _add(self, text: str) -> None:
-        text = text[: LIMIT - self._size]
-        self._pieces.append(text)
-        self._size += len(text)
+        self._pieces.append(text[: max(0, LIMIT - self._came)])
+        self._came += len(text)
 
 
 def goes_on(data: str) -> bool:
