@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import overload
 
 from ssechat.tui.markdown.blocks import Stored, restored
-from ssechat.tui.markdown.spans import Line
+from ssechat.tui.markdown.spans import Line, about_cells
 
 KEPT = 4096
 """Lines that are kept, about; others are made anew when somebody looks again."""
@@ -81,8 +81,10 @@ class Layout(Sequence[Line]):
     def add(self, blocks: Iterable[Stored]) -> None:
         """More blocks below."""
         for kept in blocks:
-            block = restored(kept)
-            size, gap = block.size, block.margin.gap is not None
+            if isinstance(kept, str):
+                size, gap = about_cells(kept) - 1 or 1, False  # its style's line is a short one
+            else:
+                size, gap = kept.size, kept.margin.gap is not None
             height = (-(-size // self.width) if size > 0 else -size) + gap
             if len(self._heights) % _GROUP:
                 self._sums[-1] += height
