@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -30,6 +29,7 @@ from ssechat.hub.outcome import settle_cut
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import Question, findable, humbled, prompt
 from ssechat.hub.pump import Pump
+from ssechat.hub.relays import Relays
 from ssechat.hub.route import Direct, Profiles, Route, Routes, Via
 from ssechat.hub.shelf import let_go
 from ssechat.hub.slots import ResumeSlots
@@ -72,6 +72,7 @@ class Hub:
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._continued: set[str] = set()  # messages whose continuation is being made
+        self._relays = Relays(journal, clients)
         self._slots = ResumeSlots()
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(journal, self._start, self._resume)
@@ -95,7 +96,7 @@ class Hub:
     async def submit(self, question: Question) -> Live:
         """Write the question and its request down, then send it. Raises Problem; nothing is sent
         then, and the text is still the caller's."""
-        way = await self._routes.fresh(question.profile)
+        way = await self._relays.told(await self._routes.fresh(question.profile))
         asked = await prompt(
             self.journal,
             self.live,
@@ -132,7 +133,7 @@ class Hub:
                 dialect=profile.dialect,
                 options=profile.options,
                 call=call,
-                idempotency_key=secrets.token_hex(16) if profile.relay else "",
+                idempotency_key=way.new_key(),
                 **place,
             )
         )
@@ -307,6 +308,7 @@ class Hub:
         await catch_up(self.journal, live)
         try:
             way = await self._routes.again(row)
+            way = await self._relays.told(way) if row.idempotency_key else way
         except Problem as problem:
             await settle_cut(self.journal, live, problem)
             return live

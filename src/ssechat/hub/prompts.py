@@ -71,10 +71,15 @@ def _turn(row: MessageRow, live: Live | None, api: str) -> Turn:
 def findable(call: Call, profile: Profile) -> Call:
     """The request under a name of its own, by which a llama.cpp server keeps its stream. Others
     ignore the header; it says nothing, and the providers that we know are not sent it at all."""
-    if profile.relay or profile.dialect not in _MAY_BE_LLAMA or profile.base_url in _PUBLIC:
+    if profile.relay or profile.dialect not in _MAY_BE_LLAMA or is_public(profile):
         return call
     name = {CONVERSATION_HEADER: secrets.token_hex(16)}
     return msgspec.structs.replace(call, headers=call.headers | name)
+
+
+def is_public(profile: Profile) -> bool:
+    """Whether the server is one of the providers that we know."""
+    return profile.base_url in _PUBLIC
 
 
 def humbled(call: Call, profile: Profile, lives: Iterable[Live]) -> Call:

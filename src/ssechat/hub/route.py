@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -28,6 +29,12 @@ class Route(msgspec.Struct, frozen=True):
     target: Target
     secret: keys.Secret | None = None
 
+    def new_key(self) -> str:
+        """An `Idempotency-Key` for a new request; "" where it would say nothing."""
+        if not self.profile.relay:
+            return ""
+        return (_BACKGROUND if self.target.uds else "") + secrets.token_hex(16)
+
 
 async def route(profile: Profile, given: keys.Secret | None = None) -> Route:
     """Resolve the profile's key, off the event loop, if none is given. KeyProblem or ConfigProblem
@@ -47,6 +54,10 @@ async def route(profile: Profile, given: keys.Secret | None = None) -> Route:
         http2=profile.http2,
     )
     return Route(profile, codec, target, secret)
+
+
+_BACKGROUND = "background-"
+"""How the keys of requests begin that went through the background relay."""
 
 
 class Via(Protocol):
@@ -94,8 +105,8 @@ class Routes:
         return await self._via.fresh(await route(profile))
 
     async def again(self, row: StreamRow) -> Route:
-        """The way that a stored stream's request took: under a key it went through a relay."""
+        """The way that a stored stream's request took."""
         profile = await self.profile(row.profile)
         way = await route(profile)
-        kept = row.idempotency_key and not profile.relay
+        kept = row.idempotency_key.startswith(_BACKGROUND)
         return await self._via.again(way) if kept else way

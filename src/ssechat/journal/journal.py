@@ -79,6 +79,10 @@ class Journal(Library):
         """May be NotFound."""
         return await self._read(lambda c: streams.get(c, stream_id))
 
+    async def met_relay(self, profile: str) -> bool:
+        """Whether a relay of ours has answered for this profile."""
+        return await self._read(lambda c: streams.met_relay(c, profile))
+
     async def streams(self, *states: str, limit: int = 100) -> list[StreamRow]:
         """The newest first, in these states or in any."""
         return await self._read(lambda c: streams.recent(c, states, limit))

@@ -45,6 +45,12 @@ def recent(connection: sqlite3.Connection, states: Iterable[str], limit: int) ->
     return list(_rows(connection, f"{where} {order}", (*wanted, limit)))
 
 
+def met_relay(connection: sqlite3.Connection, profile: str) -> bool:
+    """Whether one of the profile's streams came from a relay of ours."""
+    query = "SELECT 1 FROM stream WHERE profile = ? AND scheme = 'relay' LIMIT 1"
+    return connection.execute(query, (profile,)).fetchone() is not None
+
+
 def unfinished(connection: sqlite3.Connection) -> list[StreamRow]:
     """Oldest first."""
     where = "WHERE stream.state IN ('live', 'stopping') ORDER BY stream.rank"
