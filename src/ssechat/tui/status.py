@@ -139,7 +139,7 @@ def live_pieces(live: Live, now: float | None = None) -> list[Piece]:
         pieces.insert(1, Piece(why, Tone.WARN, 3))
     if live.unsaved is not None:
         pieces.insert(1, Piece("not saved", Tone.BAD))
-    if live.relayed:
+    if live.relayed and not ended:
         pieces.append(Piece("kept by the background relay", Tone.GOOD, 7))
     if live.followed:
         pieces.insert(1, Piece("in another window", Tone.WARN, 3))
