@@ -39,9 +39,12 @@ async def narrow(desk: Desktop) -> None:
     await desk.until(lambda: not desk.app.screen.get_selected_text())
 
 
-async def test_what_was_selected_until_the_window_became_narrower_is_copied(desk: Desktop) -> None:
+@pytest.mark.parametrize("keys", [["ctrl+c"], ["ctrl+x", "c"]])
+async def test_what_was_selected_until_the_window_became_narrower_is_copied(
+    desk: Desktop, keys: list[str]
+) -> None:
     await narrow(desk)
-    await desk.pilot.press("ctrl+c")
+    await desk.pilot.press(*keys)
     await desk.tells("copied 3 characters")
     assert desk.app.clipboard == "two"
     assert desk.bar.startswith(" live")

@@ -267,3 +267,15 @@ def test_of_two_sizes_in_a_row_the_last_counts(tmp_path: Path) -> None:
         program.resize(90, 30)
         program.wait_for(lambda: len(program.screen_text().splitlines()[15]) > 80)
         assert_screen_is_as_the_app_has_it(program, tmp_path)
+
+
+def test_only_the_size_that_the_terminal_has_counts_whoever_tells_it(tmp_path: Path) -> None:
+    with tiny(tmp_path) as program:
+        start(program)
+        program.send(b"\x1b[?2048;1$y")  # it tells sizes among the keys, it says
+        program.wait_for(b"\x1b[?1016h")
+        for size in (b"0;0;0;0", b"5000;5000;9;9"):
+            program.send(b"\x1b[48;%bt" % size)
+        program.resize(120, 30)
+        program.wait_for(lambda: len(program.screen_text().splitlines()[15]) > 101)
+        assert_screen_is_as_the_app_has_it(program, tmp_path)

@@ -287,7 +287,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             action = "chat.stop"
         if leading or self.keys.leading:
             self._bars_changed()
-        if action != "app.clear":
+        if action != "app.clear" and not self.keys.leading:
             self.transcript.forget_dropped()
         if action:
             await settled(self.focused)  # letters before it may still wait in the widget's queue
