@@ -51,7 +51,7 @@ class Hub:
     """The live streams of this process, one pump each.
 
     With `forks`, another answer that a server sends becomes the next attempt. `made` is told of
-    each stream before any of its frames is folded.
+    each stream before any of its frames is folded. `pace` is the `Recorder`'s.
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class Hub:
         via: Via | None = None,
         forks: bool = True,
         made: Callable[[Live], object] = lambda live: None,
+        pace: float = 0.0,
     ) -> None:
         self.journal = journal
         self.clients = clients
         self._routes = Routes(profiles, via or Direct())
         self._forks = forks
         self._made = made
+        self._pace = pace
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
         self._continued: set[str] = set()  # messages whose continuation is being made
@@ -281,6 +283,7 @@ class Hub:
             self._slots,
             fork=lambda live: self._start(self._fork(live, way)) if self._forks else None,
             dispossessed=lambda live: self._start(self._hand_over(live, row)),
+            pace=self._pace,
         )
         self._pumps[live.stream_id] = pump
         return pump

@@ -81,6 +81,7 @@ class Pump:
         *,
         fork: Callable[[Live], object],
         dispossessed: Callable[[Live], object],
+        pace: float = 0.0,
     ) -> None:
         self.live = live
         self.out = out
@@ -97,6 +98,7 @@ class Pump:
             recorded=self._recorded,
             trouble=lambda problem: self._keeper.trouble(problem),
             dispossessed=self._lost,
+            pace=pace,
         )
         self._keeper = Keeper(live, journal, self._recorder, self._lost)
         self._tasks = Tasks(self._faulted)

@@ -7,6 +7,7 @@ written, frames are kept in memory up to a bound, folded all the same, and writt
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import reduce
 
@@ -27,6 +28,7 @@ class Recorder:
     `recorded(frames)` is called after each commit, in order; `trouble(problem or None)` when
     writing fails and when it works again; `dispossessed()` once another process owns the stream:
     from then on frames are dropped. `saved_seq` is the number of the last frame in the journal.
+    `pace` is how many seconds apart commits are at least; the first after a pause comes at once.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Recorder:
         recorded: Callable[[list[Frame]], None],
         trouble: Callable[[JournalProblem | None], None],
         dispossessed: Callable[[], None],
+        pace: float = 0.0,
     ) -> None:
         self.unsaved: list[Frame] = []
         self.saved_seq = saved_seq
@@ -49,6 +52,8 @@ class Recorder:
         self._trouble = trouble
         self._dispossessed = dispossessed
         self._ours = True
+        self._pace = pace
+        self._next = 0.0
         self._waiting: list[Frame] = []
         self._held = 0
         self._due = False  # to try again to write what is unsaved
@@ -95,11 +100,20 @@ class Recorder:
     async def _work(self) -> None:
         try:
             while self._waiting or self._due:
+                await self._keep_pace()
                 batch, self._waiting = self._waiting, []
                 if await self._take(batch) and batch:
                     await self._fold(batch)
         finally:
             self._worker = None
+
+    async def _keep_pace(self) -> None:
+        """What comes right after a commit waits for others to be committed with it."""
+        if self._pace:
+            now = time.monotonic()
+            if now < self._next:
+                await asyncio.sleep(self._next - now)
+            self._next = max(now, self._next) + self._pace
 
     async def _fold(self, batch: list[Frame]) -> None:
         """In slices: a replay may bring thousands at once, and others have their turn."""

@@ -35,6 +35,8 @@ from ssechat.settings import Profile
 _REMEMBERED = 86_400.0
 """Seconds for which owners are told that a stream is gone, and called-off keys start nothing."""
 _KEPT_FEEDS = 256
+PACE = 0.004
+"""Seconds between two commits of a stream that is fast: each costs as much as many events."""
 _LOOK = 1.0  # s between looks at streams that nobody reads
 _FORGET = 60.0  # s between looks at streams that ended long ago
 
@@ -57,7 +59,9 @@ class Relay:
         self.config = config
         self.journal = journal
         self.clients = Clients()
-        self.hub = Hub(journal, self.clients, self._profile, forks=False, made=self._made)
+        self.hub = Hub(
+            journal, self.clients, self._profile, forks=False, made=self._made, pace=PACE
+        )
         self.draining = False
         self.leaving = asyncio.Event()
         """Set when it is to end at once."""
