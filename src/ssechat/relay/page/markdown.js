@@ -98,8 +98,9 @@ function element(block) {
   const { kind, lines } = block;
   switch (kind) {
     case "code":
-    case "table":
       return code(block);
+    case "table":
+      return table(block);
     case "heading": {
       const [, marks, text] = HEADING.exec(lines[0]);
       return filled(`h${Math.min(6, marks.length + 2)}`, text);
@@ -126,6 +127,30 @@ function languageOf(block) {
   return clean(block.language).slice(0, 30);
 }
 
+/** A table once the line below its head has come; until then as it stands. */
+function table(block) {
+  const [head, marks, ...rest] = block.lines.map(cells);
+  if (!marks?.every((cell) => /^:?-+:?$/.test(cell))) return code(block);
+  const made = make("table");
+  row(made.createTHead(), "th", head);
+  const body = made.createTBody();
+  for (const one of rest) row(body, "td", one);
+  const scrolled = make("div");
+  scrolled.className = "table";
+  scrolled.tabIndex = 0;
+  scrolled.append(made);
+  return scrolled;
+}
+
+function row(section, name, texts) {
+  section.insertRow().append(...texts.map((text) => filled(name, text)));
+}
+
+function cells(line) {
+  const inner = line.trim().replace(/^\||\|$/g, "");
+  return inner.split("|").map((cell) => cell.trim());
+}
+
 function list(lines) {
   const [, , first] = ITEM.exec(lines[0]);
   const root = make(first === undefined ? "ul" : "ol");
@@ -140,6 +165,7 @@ function list(lines) {
     const item = filled("li", text);
     if (depth) item.className = `deep deep-${depth}`;
     if (mark !== undefined) item.value = Number(mark);
+    else item.classList.add("bullet");
     root.append(item);
   }
   return root;

@@ -160,6 +160,7 @@ export class Following {
         return Math.min(60, Number(response.headers.get("Retry-After")) || 5);
     }
     if (!asked && response.status >= 500) return null; // something between us and the relay
+    if (asked && this.#answer.stopping) return this.#end("stopped", "");
     return this.#end("failed", message);
   }
 

@@ -7,12 +7,12 @@ const SHOWN = {
   audio: ["audio/wav", "audio/mpeg", "audio/aac", "audio/ogg", "audio/flac", "audio/mp4"],
 };
 const ENDS = {
-  length: "The model reached its length limit.",
-  refused: "The model declined.",
-  stopped: "Stopped.",
-  cut: "Cut: the rest was lost.",
-  failed: "Failed.",
-  expired: "The rest is gone.",
+  length: "The model reached its length limit",
+  refused: "The model declined",
+  stopped: "Stopped",
+  cut: "Cut, the rest was lost",
+  failed: "Failed",
+  expired: "The rest is gone",
 };
 
 export function question(text) {
@@ -83,11 +83,10 @@ export class AnswerView {
     if (model) facts.push(model);
     if (usage?.output) facts.push(`${usage.output} tokens`);
     if (resumes) facts.push(`resumed ×${resumes}`);
-    const why = errors.at(-1) ?? note;
     const parts = [];
     if (ENDS[state]) {
-      const end = make("strong", "end", ENDS[state]);
-      parts.push(end, why && state !== "stopped" ? ` ${clean(why)}. ` : " ");
+      const why = state === "stopped" ? "" : (errors.at(-1) ?? note);
+      parts.push(make("strong", "end", ENDS[state]), why ? `: ${clean(why)}. ` : ". ");
     }
     parts.push(facts.map(clean).join(" · "));
     if (newest && state !== "complete") parts.push(" ", this.#again);
