@@ -236,6 +236,19 @@ async def test_of_a_selection_that_was_too_long_to_be_kept_it_is_known_that_it_w
         assert it.transcript.dropped == ""
 
 
+async def test_a_drag_that_began_on_text_that_has_changed_goes_on() -> None:
+    growing = reply("one [two](http://exam", ended=False)
+    async with hand(Page([ReplyItem("r", growing, "m")])) as it:
+        x, y = it.at("two")
+        await it.pilot.mouse_down(offset=(x + 8, y))
+        growing.apply(Text("ple.org) three"), 120.0)
+        await it.pull()
+        await it.pilot.hover(offset=(4, y))
+        await it.pull()
+        assert it.copied
+        assert it.transcript.dropped is None
+
+
 async def test_a_selection_goes_when_another_page_is_shown() -> None:
     async with hand(page_of("one two three")) as it:
         x, y = it.at("two")

@@ -135,12 +135,14 @@ class Selecting(ScrollView):
         if not self._grips:
             return
         moved: dict[Offset, Offset] = {}
-        for point, grip in self._grips.items():
+        for point, grip in [*self._grips.items()]:
             line = None if grip is None else self._column.regrip(grip)
             if line is None:
-                self._drop()
-                return
-            moved[point] = Offset(point.x, line)
+                if self.text_selection is not None:
+                    self._drop()
+                    return
+                del self._grips[point]  # the mouse is down and has not moved: it begins there still
+            moved[point] = Offset(point.x, point.y if line is None else line)
         self._grips = {moved[point]: grip for point, grip in self._grips.items()}
         self._move(moved)
 
