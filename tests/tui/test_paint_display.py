@@ -73,7 +73,8 @@ async def app(line: Line, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]
     monkeypatch.setattr("ssechat.tui.driver.STDERR", line.slave)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTSTP, signal.SIGCONT)}
     app = App()
-    async with app.run_test(size=(80, 24)):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()  # what a start paints is painted
         headless = app._driver
         app._driver = line.driver = SsechatDriver(app)
         line.driver._open_output()
