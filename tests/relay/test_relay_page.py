@@ -13,12 +13,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from support.browser import Browser, Page, browsing, needs_chromium
 from support.fault_server import FaultServer, Handler, Request, Wire
 from support.hubs import finish, say, thoughts
 from support.relay_process import relay_process
 from support.relays import Relaying, relaying
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NO_MODELS = json.dumps({"data": []})
 STATUS = "document.querySelector('#status').textContent"
@@ -46,7 +49,7 @@ def told(*texts: str) -> Handler:
     return answering(handler)
 
 
-def held(go_on: asyncio.Event, *, before: str = "one ", after: str = "two") -> Handler:
+def held(go_on: asyncio.Event, before: str = "one ", after: str = "two") -> Handler:
     async def handler(request: Request, wire: Wire) -> None:
         await wire.open_stream()
         await wire.event(thoughts("hm"))
@@ -80,19 +83,23 @@ async def ended(page: Page, word: str) -> None:
     await page.until("document.querySelector('#stop').hidden")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all tests: it takes longer to start than they do."""
+    async with browsing() as browser:
+        yield browser
+
+
+Reading = tuple[Page, Relaying, FaultServer]
+
+
 @asynccontextmanager
-async def reading(
-    folder: Path, handler: Handler
-) -> AsyncIterator[tuple[Page, Relaying, FaultServer, Browser]]:
+async def reading(browser: Browser, folder: Path, handler: Handler) -> AsyncIterator[Reading]:
     """A page that has been let in. Fails if a script threw or the policy forbade something."""
-    async with (
-        FaultServer(handler) as server,
-        relaying(folder, server.base_url) as relay,
-        browsing() as browser,
-    ):
+    async with FaultServer(handler) as server, relaying(folder, server.base_url) as relay:
         page = await browser.page()
         await enter(page, relay.base_url, relay.token)
-        yield page, relay, server, browser
+        yield page, relay, server
         assert page.wrong == []
         assert all(url.startswith((relay.base_url, "blob:")) for url, _ in page.requests)
 
@@ -121,11 +128,12 @@ async def test_what_the_browser_is_told_of_the_page(tmp_path: Path) -> None:
 
 
 @needs_chromium
-async def test_a_token_is_asked_for_once_and_is_in_no_address(tmp_path: Path) -> None:
+async def test_a_token_is_asked_for_once_and_is_in_no_address(
+    browser: Browser, tmp_path: Path
+) -> None:
     async with (
         FaultServer(told("hello ", "there")) as server,
         relaying(tmp_path, server.base_url) as relay,
-        browsing() as browser,
     ):
         page = await browser.page()
         await page.open(f"{relay.base_url}/")
@@ -150,9 +158,9 @@ async def test_a_token_is_asked_for_once_and_is_in_no_address(tmp_path: Path) ->
 
 
 @needs_chromium
-async def test_an_answer_is_shown_while_it_comes(tmp_path: Path) -> None:
+async def test_an_answer_is_shown_while_it_comes(browser: Browser, tmp_path: Path) -> None:
     go_on = asyncio.Event()
-    async with reading(tmp_path, held(go_on)) as (page, _, server, _):
+    async with reading(browser, tmp_path, held(go_on)) as (page, _, server):
         await ask(page, "why?\nhow?")
         await page.until(f"{ANSWER} === 'one'")
         await page.until(f"{STATUS} === 'answering'")
@@ -172,9 +180,11 @@ async def test_an_answer_is_shown_while_it_comes(tmp_path: Path) -> None:
 
 
 @needs_chromium
-async def test_reloaded_in_mid_answer_it_goes_on_from_where_it_was(tmp_path: Path) -> None:
+async def test_reloaded_in_mid_answer_it_goes_on_from_where_it_was(
+    browser: Browser, tmp_path: Path
+) -> None:
     go_on = asyncio.Event()
-    async with reading(tmp_path, held(go_on)) as (page, _, server, _):
+    async with reading(browser, tmp_path, held(go_on)) as (page, _, server):
         await ask(page)
         await page.until(f"{ANSWER} === 'one'")
         await page.reload()
@@ -190,7 +200,9 @@ async def test_reloaded_in_mid_answer_it_goes_on_from_where_it_was(tmp_path: Pat
 
 
 @needs_chromium
-async def test_reloaded_before_the_answer_began_it_is_not_asked_twice(tmp_path: Path) -> None:
+async def test_reloaded_before_the_answer_began_it_is_not_asked_twice(
+    browser: Browser, tmp_path: Path
+) -> None:
     go_on, asked = asyncio.Event(), asyncio.Event()
 
     async def handler(request: Request, wire: Wire) -> None:
@@ -198,7 +210,7 @@ async def test_reloaded_before_the_answer_began_it_is_not_asked_twice(tmp_path: 
         await go_on.wait()
         await told("one")(request, wire)
 
-    async with reading(tmp_path, answering(handler)) as (page, _, server, _):
+    async with reading(browser, tmp_path, answering(handler)) as (page, _, server):
         await ask(page)
         async with asyncio.timeout(10):
             await asked.wait()
@@ -212,7 +224,7 @@ async def test_reloaded_before_the_answer_began_it_is_not_asked_twice(tmp_path: 
 @needs_chromium
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_when_the_relay_is_killed_the_page_says_what_is_true(
-    tmp_path: Path, goes_on: bool
+    browser: Browser, tmp_path: Path, goes_on: bool
 ) -> None:
     async def handler(request: Request, wire: Wire) -> None:
         await wire.open_stream({"Location": "/streams/1"} if goes_on else {})
@@ -223,7 +235,7 @@ async def test_when_the_relay_is_killed_the_page_says_what_is_true(
             await say(wire, "three", first=3)
             await finish(wire, 4)
 
-    async with FaultServer(answering(handler)) as server, browsing() as browser:
+    async with FaultServer(answering(handler)) as server:
         with relay_process(tmp_path, server.base_url) as relay:
             page = await browser.page()
             await enter(page, relay.url, relay.token)
@@ -243,7 +255,7 @@ async def test_when_the_relay_is_killed_the_page_says_what_is_true(
 
 @needs_chromium
 @pytest.mark.parametrize("how", ["click", "Escape", "before it began"])
-async def test_stop_ends_the_generation(tmp_path: Path, how: str) -> None:
+async def test_stop_ends_the_generation(browser: Browser, tmp_path: Path, how: str) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def handler(request: Request, wire: Wire) -> None:
@@ -254,7 +266,7 @@ async def test_stop_ends_the_generation(tmp_path: Path, how: str) -> None:
         await wire.peer_closed.wait()
         left.set()
 
-    async with reading(tmp_path, answering(handler)) as (page, *_):
+    async with reading(browser, tmp_path, answering(handler)) as (page, *_):
         await ask(page)
         async with asyncio.timeout(10):
             await asked.wait()
@@ -289,9 +301,9 @@ HOSTILE = """<img src=x onerror="window.harmed = 1"><script>window.harmed = 2</s
 
 
 @needs_chromium
-async def test_what_a_model_writes_stays_text(tmp_path: Path) -> None:
+async def test_what_a_model_writes_stays_text(browser: Browser, tmp_path: Path) -> None:
     pieces = [HOSTILE[at : at + 7] for at in range(0, len(HOSTILE), 7)]
-    async with reading(tmp_path, told(*pieces)) as (page, _, _, _):
+    async with reading(browser, tmp_path, told(*pieces)) as (page, *_):
         await ask(page, "<img src=x onerror='window.harmed = 4'>")
         await ended(page, "complete")
         log = "#log :is(img, script, svg, iframe, b, i, object, embed, form, style, link, audio)"
@@ -321,7 +333,7 @@ def real_png() -> bytes:
 
 
 @needs_chromium
-async def test_only_pictures_of_known_types_are_shown(tmp_path: Path) -> None:
+async def test_only_pictures_of_known_types_are_shown(browser: Browser, tmp_path: Path) -> None:
     def picture(data: bytes) -> dict[str, object]:
         url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         return {"type": "image_url", "image_url": {"url": url}}
@@ -333,7 +345,7 @@ async def test_only_pictures_of_known_types_are_shown(tmp_path: Path) -> None:
         await wire.event(json.dumps({"choices": [{"index": 0, "delta": {"images": images}}]}))
         await finish(wire)
 
-    async with reading(tmp_path, answering(handler)) as (page, _, _, _):
+    async with reading(browser, tmp_path, answering(handler)) as (page, *_):
         await ask(page)
         await ended(page, "complete")
         await page.until("document.querySelector('.media img')?.naturalWidth === 1")
@@ -345,11 +357,14 @@ async def test_only_pictures_of_known_types_are_shown(tmp_path: Path) -> None:
 
 
 @needs_chromium
-async def test_it_scrolls_along_only_at_the_bottom(tmp_path: Path) -> None:
+async def test_it_scrolls_along_only_at_the_bottom(browser: Browser, tmp_path: Path) -> None:
     go_on = asyncio.Event()
     long = "".join(f"line {n}\n\n" for n in range(80))
     far = "(document.scrollingElement.scrollHeight - scrollY - innerHeight)"
-    async with reading(tmp_path, held(go_on, before=long, after=long + "end")) as (page, *_):
+    async with reading(browser, tmp_path, held(go_on, before=long, after=long + "end")) as (
+        page,
+        *_,
+    ):
         await ask(page)
         await page.until(f"({ANSWER} ?? '').includes('line 79') && scrollY > 500 && {far} < 5")
         await page.run("scrollTo(0, 300)")
@@ -362,9 +377,11 @@ async def test_it_scrolls_along_only_at_the_bottom(tmp_path: Path) -> None:
 
 
 @needs_chromium
-async def test_a_token_that_is_revoked_in_mid_answer_may_be_replaced(tmp_path: Path) -> None:
+async def test_a_token_that_is_revoked_in_mid_answer_may_be_replaced(
+    browser: Browser, tmp_path: Path
+) -> None:
     go_on = asyncio.Event()
-    async with reading(tmp_path, held(go_on)) as (page, relay, server, _):
+    async with reading(browser, tmp_path, held(go_on)) as (page, relay, server):
         await ask(page)
         await page.until(f"{ANSWER} === 'one'")
         assert await relay.relay.journal.revoke_token("me")
@@ -379,14 +396,16 @@ async def test_a_token_that_is_revoked_in_mid_answer_may_be_replaced(tmp_path: P
 
 
 @needs_chromium
-async def test_what_is_refused_is_said_and_may_be_tried_again(tmp_path: Path) -> None:
+async def test_what_is_refused_is_said_and_may_be_tried_again(
+    browser: Browser, tmp_path: Path
+) -> None:
     async def handler(request: Request, wire: Wire) -> None:
         if len(questions(server)) == 1:
-            await wire.reply(400, json.dumps({"error": {"message": "no such model"}}))
+            await wire.reply(404, json.dumps({"error": {"message": "no such model"}}))
         else:
             await told("one")(request, wire)
 
-    async with reading(tmp_path, answering(handler)) as (page, _, server, _):
+    async with reading(browser, tmp_path, answering(handler)) as (page, _, server):
         await ask(page)
         await ended(page, "failed")
         assert "no such model" in await page.text(".foot")
@@ -396,10 +415,59 @@ async def test_what_is_refused_is_said_and_may_be_tried_again(tmp_path: Path) ->
         assert await page.run("document.querySelectorAll('article').length") == 2
 
 
+MARKDOWN = """One **two** `three`
+four
+
+# Head
+
+1. a
+   - b
+2. c
+
+```py
+x = [1]
+
+# no head
+```
+> said
+
+| a | b |
+| - | - |
+| 1 | `2` |
+
+[x](https://example.com/) https://example.com/y.
+***
+~~~
+open"""
+
+
+COMPARED = """import("/static/markdown.js").then(({ Markdown }) => {
+    const text = TEXT, grown = document.createElement("div"), differing = [];
+    const growing = new Markdown(grown);
+    for (let at = 1; at <= text.length; at++) {
+        const whole = document.createElement("div");
+        growing.update(text.slice(0, at));
+        new Markdown(whole).update(text.slice(0, at));
+        if (whole.innerHTML !== grown.innerHTML) differing.push(text.slice(0, at));
+    }
+    return { differing, blocks: Array.from(grown.children, (one) => one.tagName).join(" ") };
+})"""
+
+
 @needs_chromium
-async def test_it_fits_a_phone(tmp_path: Path) -> None:
+async def test_text_that_comes_in_pieces_looks_like_the_whole(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with reading(browser, tmp_path, told()) as (page, *_):
+        told_by_page = await page.run(COMPARED.replace("TEXT", json.dumps(MARKDOWN)))
+        blocks = "P H3 OL PRE BLOCKQUOTE DIV P HR PRE"
+        assert told_by_page == {"differing": [], "blocks": blocks}
+
+
+@needs_chromium
+async def test_it_fits_a_phone(browser: Browser, tmp_path: Path) -> None:
     wide = "x" * 300 + "\n\n```\n" + "y" * 300 + "\n```\n\n| a | b |\n|---|---|\n| c | " + "z" * 300
-    async with reading(tmp_path, told(wide)) as (_, relay, _, browser):
+    async with reading(browser, tmp_path, told(wide)) as (_, relay, _):
         phone = await browser.page(390, 844, dark=True)
         await enter(phone, relay.base_url, relay.token)
         await phone.write("#prompt", "why?")

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from core.fixtures.streams import body, frames
+from ssechat.core.dialects import dialect
+from ssechat.core.fold import Fold
 from ssechat.relay.config import Upstream
 from ssechat.relay.errors import Refusal
-from ssechat.relay.simple import encoded
+from ssechat.relay.simple import View, encoded, end_mark
 from ssechat.relay.simple_ask import able, choose, path_at
 from support.fault_server import FaultServer, Handler, Request, Wire
 from support.hubs import FINISH, finish, say, thoughts, words
@@ -346,6 +349,43 @@ async def test_nobody_gets_in_without_a_token(tmp_path: Path) -> None:
             refused = await relay.client.request(method, path, json=asked, headers=nobody)
             assert refused.status_code == 401
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [
+        ("anthropic", "anthropic_thinking"),
+        ("gemini", "gemini_text"),
+        ("gemini-interactions", "gemini_interactions_text"),
+        ("openai-chat", "openai_surrogates"),
+        ("openai-chat", "openrouter_error"),
+        ("openai-chat", "openrouter_image"),
+        ("openai-chat", "openai_audio"),
+        ("openai-chat", "think_tags"),
+        ("openai-responses", "responses_text"),
+        ("openai-responses", "responses_image_failed"),
+    ],
+)
+def test_the_events_say_what_the_stream_says(name: str, stream: str) -> None:
+    events = frames([body(stream)], dialect(name).END_MARK)
+    view = View(dialect(name))
+    given = [event for frame in [*events, end_mark("complete", "")] for event in view.take(frame)]
+    fold = Fold(dialect(name).decoder())
+    for frame in events:
+        fold.take(frame)
+    fold.close(0.0)
+    said = dict.fromkeys(("thinking", "text"), "")
+    for event in given:
+        if event["type"] in said:
+            said[event["type"]] += event["content"]
+    assert said["text"] == fold.reply.answer
+    thought = [part.text for part in fold.reply.parts if part.kind == "thinking"]
+    assert said["thinking"] == "".join(thought)
+    media = [(part.kind, part.index) for part in fold.reply.parts if part.media]
+    shown = {(event["type"], event["number"]) for event in given if "number" in event}
+    assert shown == set(media)
+    assert [event["type"] for event in given].count("end") == 1
+    assert given[-1]["type"] == "end"
 
 
 def test_half_a_character_breaks_no_event() -> None:

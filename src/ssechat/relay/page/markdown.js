@@ -24,8 +24,8 @@ export function clean(text) {
 export class Markdown {
   #root;
   #text = "";
-  #done = 0; // where the last block begins
-  #open = null; // its element
+  #done = 0; // where what may still change begins
+  #open = []; // its elements
 
   constructor(root) {
     this.#root = root;
@@ -36,23 +36,28 @@ export class Markdown {
     if (!text.startsWith(this.#text)) {
       this.#root.replaceChildren();
       this.#done = 0;
-      this.#open = null;
+      this.#open = [];
     }
     this.#text = text;
-    const found = blocks(text.slice(this.#done));
-    if (this.#grown(found[0])) found.shift();
-    else this.#open?.remove();
-    this.#done += found.at(-1)?.at ?? 0;
-    const elements = found.map(element);
-    this.#root.append(...elements);
-    this.#open = elements.at(-1) ?? this.#open;
+    const rest = text.slice(this.#done);
+    const found = blocks(rest);
+    const grown = this.#grown(found[0]);
+    for (const one of this.#open.slice(grown ? 1 : 0)) one.remove();
+    const made = found.slice(grown ? 1 : 0).map(element);
+    this.#root.append(...made);
+    // A line that is not whole may yet turn out to belong to the block before it.
+    const end = rest.lastIndexOf("\n");
+    const last = Math.max(0, found.findLastIndex((block) => block.at <= end));
+    this.#open = [...(grown ? [this.#open[0]] : []), ...made].slice(last);
+    this.#done += found[last]?.at ?? 0;
   }
 
-  /** Whether the last block was code and still is: it grows where it is, and is not scrolled. */
+  /** Whether what is open was code and still is: it grows where it is, and stays scrolled. */
   #grown(block) {
-    if (block?.kind !== "code" || this.#open?.tagName !== "PRE") return false;
-    if (this.#open.dataset.language !== (block.language ? languageOf(block) : undefined)) return false;
-    this.#open.firstChild.textContent = clean(block.lines.join("\n"));
+    const [open] = this.#open;
+    if (block?.kind !== "code" || open?.tagName !== "PRE") return false;
+    if (open.dataset.language !== (block.language ? languageOf(block) : undefined)) return false;
+    open.firstChild.textContent = clean(block.lines.join("\n"));
     return true;
   }
 }

@@ -146,13 +146,13 @@ export class Following {
         this.#over = true;
         this.#tell.refused();
         return null;
-      case 409:
+      case 409: // the stop came before the question
         return this.#end("stopped", "");
+      case 404:
       case 410:
+        if (asked) break;
         if (told.reason === "ahead") return this.#restart();
         return this.#end("expired", "the relay does not have this answer any more");
-      case 404:
-        return this.#end("expired", "the relay does not know this answer");
       case 429:
       case 503:
         if (asked && this.#tries >= BUSY_TRIES) return this.#end("failed", message);
