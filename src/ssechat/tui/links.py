@@ -20,7 +20,7 @@ from urllib.parse import quote
 from ssechat.core.errors import Problem
 from ssechat.core.reply import Part, PartKind
 from ssechat.core.safe import clean, clean_line
-from ssechat.tui.markdown import Document, Line
+from ssechat.tui.markdown import Line
 from ssechat.tui.transcript.page import Item, ReplyItem, UserItem
 from ssechat.tui.transcript.reading import Allowance, Reading
 
@@ -98,6 +98,8 @@ def _take(found: dict[str, Link], more: Iterable[Link]) -> None:
 async def _in_markdown(text: str) -> list[Link]:
     part = Part(PartKind.TEXT, 0.0)
     part.add(text)
+    from ssechat.tui.markdown import Document
+
     reading = Reading(part, Document)
     while True:
         reading.read(Allowance(_SLICE), done=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import time
 
-from ssechat.tui.markdown import Document
-
 _LANGUAGES = (
     *("python", "bash", "javascript", "json", "typescript"),
     *("rust", "go", "c", "html", "sql"),
@@ -17,6 +15,8 @@ _PAUSE = 0.02
 
 def warm_up() -> None:
     """Markdown, and the lexers that answers use most. To be called in a thread."""
+    from ssechat.tui.markdown import Document
+
     for language in _LANGUAGES:
         document = Document()
         document.feed(f"*a* `b`\n\n```{language}\nc\n```\n")

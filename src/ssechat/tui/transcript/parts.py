@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ssechat.core.blob import Blob
 from ssechat.core.meter import estimate
 from ssechat.core.reply import Part, PartKind
-from ssechat.tui.markdown import Document, Span, plain
+from ssechat.tui.markdown import Span
 from ssechat.tui.markdown.spans import line_cells
 from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import ReplyItem
 from ssechat.tui.transcript.reading import Reading
 from ssechat.tui.transcript.slices import INDENT, Look, Slice, ThinkingMode, body, fixed
+
+if TYPE_CHECKING:
+    from ssechat.tui.markdown import Document
 
 _INNER = (Span("     "),)
 _SOURCES = 1 << 28  # in place of the number of the sources, which stand below all other parts
@@ -174,6 +179,8 @@ class TextPartView(PartView):
             PartKind.SOURCES: "muted",
         }
         style = styles.get(self.part.kind)
+        from ssechat.tui.markdown import Document, plain
+
         return Document() if style is None else plain(style)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ssechat.core.reply import Part
 from ssechat.core.safe import Cleaner
-from ssechat.tui.markdown import Document
+
+if TYPE_CHECKING:
+    from ssechat.tui.markdown import Document
 
 
 class Allowance:

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ssechat.tui.markdown import Document, Line, Span
+from ssechat.tui.markdown import Line, Span
 from ssechat.tui.markdown.layout import Layout
 from ssechat.tui.markdown.wrap import wrap
 from ssechat.tui.transcript.page import Place
 from ssechat.tui.transcript.reading import Allowance
+
+if TYPE_CHECKING:
+    from ssechat.tui.markdown import Document
 
 INDENT = (Span("   "),)
 END = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ssechat.core.reply import Part, PartKind
-from ssechat.tui.markdown import Span, plain
+from ssechat.tui.markdown import Span
 from ssechat.tui.markdown.spans import line_cells
 from ssechat.tui.transcript import wording
 from ssechat.tui.transcript.page import Item, NoteItem, ReplyItem, UserItem
@@ -145,6 +145,8 @@ class TextView(ItemView):
         if self._reading is None:
             part = Part(PartKind.TEXT, 0.0)
             part.add(self.item.text)
+            from ssechat.tui.markdown import plain
+
             self._reading = Reading(part, plain)
         self._reading.read(look.allowance, done=True)
         text = body(2, self._reading.document, look)
