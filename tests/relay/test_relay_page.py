@@ -200,6 +200,40 @@ async def test_reloaded_in_mid_answer_it_goes_on_from_where_it_was(
 
 
 @needs_chromium
+@pytest.mark.parametrize(
+    "before",
+    [
+        # a cursor that is ahead of the log
+        """for (const [name, value] of Object.entries(sessionStorage))
+            sessionStorage[name] = value.replace(/(st_\\w+\\.1-)\\d+/, "$199")""",
+        # a storage in which there is no room for the text
+        """const set = Storage.prototype.setItem;
+        Storage.prototype.setItem = function (name, value) {
+            if (value.length > 2000) throw new DOMException("", "QuotaExceededError");
+            set.call(this, name, value);
+        }""",
+    ],
+)
+async def test_what_was_not_kept_is_read_anew(
+    browser: Browser, tmp_path: Path, before: str
+) -> None:
+    go_on = asyncio.Event()
+    long = "x" * 4000
+    async with reading(browser, tmp_path, held(go_on, long, " end")) as (page, _, server):
+        await page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        await page.reload()
+        await page.until("!document.querySelector('#dock').hidden")
+        await ask(page)
+        await page.until(f"({ANSWER} ?? '').length === 4000")
+        await page.reload()
+        await page.until(f"({ANSWER} ?? '').length === 4000")
+        go_on.set()
+        await ended(page, "complete")
+        assert await page.run(ANSWER) == f"{long} end"
+        assert len(questions(server)) == 1
+
+
+@needs_chromium
 async def test_reloaded_before_the_answer_began_it_is_not_asked_twice(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -168,6 +168,12 @@ function toBottom() {
   page.scrollTop = page.scrollHeight;
 }
 
+function look() {
+  const page = document.scrollingElement;
+  atBottom = page.scrollHeight - page.scrollTop - page.clientHeight < NEAR;
+  $("latest").hidden = atBottom;
+}
+
 function grow() {
   const field = $("prompt");
   field.style.height = "auto";
@@ -271,15 +277,9 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("online", () => following?.wake());
 addEventListener("pagehide", save);
 addEventListener("resize", () => atBottom && toBottom());
-addEventListener(
-  "scroll",
-  () => {
-    const page = document.scrollingElement;
-    atBottom = page.scrollHeight - page.scrollTop - page.clientHeight < NEAR;
-    $("latest").hidden = atBottom;
-  },
-  { passive: true },
-);
+addEventListener("scroll", look, { passive: true });
+$("log").addEventListener("toggle", look, true);
+$("log").addEventListener("load", () => atBottom && toBottom(), true); // a picture has its size
 
 restore();
 turns.forEach(show);
