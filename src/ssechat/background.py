@@ -22,11 +22,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from ssechat import __version__, paths
+from ssechat import __version__, link, paths
 from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.hub.route import Route
-from ssechat.link import Clients, Target, fetch
+from ssechat.link import Clients, Target
 from ssechat.settings import Profile
 from ssechat.sockets import LONGEST_PATH
 
@@ -132,7 +132,7 @@ class Background:
         """What the relay says of itself; None if none listens. Problem if somebody else does."""
         if not await asyncio.to_thread(_listens, path):
             return None
-        answer = await fetch(self._clients, _target(path), Call("GET", "/healthz", {}))
+        answer = await link.fetch(self._clients, _target(path), Call("GET", "/healthz", {}))
         try:
             health = msgspec.json.decode(answer.body, type=Health)
         except msgspec.DecodeError:
@@ -146,7 +146,7 @@ class Background:
         is used as it is: what it speaks does not change from version to version."""
         if health.version == __version__:
             return False
-        answer = await fetch(self._clients, _target(path), Call("POST", "/v1/relay/leave", {}))
+        answer = await link.fetch(self._clients, _target(path), Call("POST", "/v1/relay/leave", {}))
         return answer.status == 202 and await _until(lambda: not _listens(path))
 
     async def _start(self) -> None:

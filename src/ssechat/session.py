@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ssechat import first_run, paths, settings
+from ssechat import first_run, link, paths, settings
 from ssechat.background import Background
 from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
 from ssechat.hub import Hub
 from ssechat.hub.route import route
 from ssechat.journal import Journal
-from ssechat.link import Clients, fetch
+from ssechat.link import Clients
 from ssechat.profiles import PROVIDERS, Choice, choose, demo_profile, found_keys
 from ssechat.settings import DEMO, Profile, Settings
 from ssechat.toml_tables import ConfigWarning
@@ -112,7 +112,8 @@ class Session:
         way = await route(profile)
         if not way.dialect.MODELS_PATH:
             return []
-        answer = await fetch(self._clients, way.target, Call("GET", way.dialect.MODELS_PATH, {}))
+        call = Call("GET", way.dialect.MODELS_PATH, {})
+        answer = await link.fetch(self._clients, way.target, call)
         if answer.status != 200:
             said = way.dialect.error_text(answer.body)
             raise LinkProblem(

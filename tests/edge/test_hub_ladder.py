@@ -517,7 +517,7 @@ async def test_a_stream_is_taken_over_from_a_living_program_which_then_follows(
             assert await second.take_over(followed)
             await until(followed, lambda live: continued(live) == "a b c ")
             await second.journal.beat()
-            await first._notice_take_overs()
+            await first._others.notice(first._pumps)
             await until(owned, lambda live: live.followed)
             await until(owned, lambda live: continued(live) == "a b c ")
             go_on.set()

@@ -55,7 +55,7 @@ async def test_an_answer_that_ended_here_and_goes_on_in_another_window_is_follow
             theirs = await second.resume(live.stream_id)
             await until(theirs, lambda live: answer(live) == "a b ")
             await second.journal.beat()
-            await first._notice_take_overs()
+            await first._others.notice(first._pumps)
             await until(live, lambda live: answer(live) == "a b ")
             assert live in first.lives
             go_on.set()

@@ -10,7 +10,7 @@ import pytest
 from ssechat.core.conversation import Call
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.link import Target
-from ssechat.link.connection import sendable
+from ssechat.link.target import sendable
 from support.fault_server import FaultServer, Request, Wire, sse
 from support.link import (
     CALL,

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.deltas import Verdict
 from ssechat.core.errors import LinkProblem, Problem
@@ -14,7 +15,7 @@ from ssechat.core.schemes import Handle, by_conversation
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.reader import happening_of
-from ssechat.link import Answer, Clients, fetch
+from ssechat.link import Clients
 
 OBJECT_LIMIT = 32 * 2**20
 """Bytes of a final object; it may hold images."""
@@ -33,7 +34,7 @@ async def ask_to_stop(clients: Clients, out: Outgoing, live: Live) -> str:
     call = out.cancel(live)
     assert call is not None, "only what can be stopped is"
     try:
-        answer = await fetch(clients, out.target, call)
+        answer = await link.fetch(clients, out.target, call)
     except Problem as problem:
         return problem.title
     agreed = 200 <= answer.status < 300 or answer.status in _NOTHING_LEFT
@@ -46,7 +47,7 @@ async def named_by_us(clients: Clients, out: Outgoing) -> Handle:
     the name that we chose: see whether that is it, by a request that costs nothing."""
     try:
         async with asyncio.timeout(_NAME_TIME):
-            answer = await fetch(clients, out.target, Call("GET", out.dialect.MODELS_PATH, {}))
+            answer = await link.fetch(clients, out.target, Call("GET", out.dialect.MODELS_PATH, {}))
     except (Problem, TimeoutError):
         return Handle()
     return by_conversation(out.call, answer.server)
@@ -57,7 +58,7 @@ async def keeps_streams(clients: Clients, out: Outgoing, live: Live) -> bool | N
     call = out.lookup(live)
     assert call is not None, "only what can be looked up is"
     try:
-        answer = await fetch(clients, out.target, call)
+        answer = await link.fetch(clients, out.target, call)
     except Problem:
         return None
     return answer.status == 200 or (None if answer.status not in _NO_SUCH_THING else False)
@@ -68,7 +69,9 @@ async def ask_for_object(clients: Clients, out: Outgoing, live: Live) -> str | H
     call = out.poll(live)
     assert call is not None, "only what can be fetched is"
     try:
-        answer = await fetch(clients, out.target, call, limit=OBJECT_LIMIT, seconds=OBJECT_TIME)
+        answer = await link.fetch(
+            clients, out.target, call, limit=OBJECT_LIMIT, seconds=OBJECT_TIME
+        )
     except LinkProblem as problem:
         return happening_of(problem)
     except Problem as problem:
@@ -96,6 +99,6 @@ def _says_how_it_stands(body: bytes) -> bool:
     return True
 
 
-def _refused(out: Outgoing, answer: Answer) -> Refused:
+def _refused(out: Outgoing, answer: link.Answer) -> Refused:
     said = out.dialect.error_text(answer.body) or f"status {answer.status}"
     return Refused(said, answer.status, answer.retry_after)

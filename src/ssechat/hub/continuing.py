@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ssechat import link
 from ssechat.core.conversation import Call, Continuation, Prompt, Role, Turn
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import ConfigProblem, Problem
@@ -15,7 +16,7 @@ from ssechat.core.schemes import rung
 from ssechat.hub.prompts import LiveOf, findable, prompt
 from ssechat.hub.route import Route
 from ssechat.journal import Journal, MessageRow, StreamRow
-from ssechat.link import Clients, fetch
+from ssechat.link import Clients
 from ssechat.settings import Profile
 
 _ENOUGH = frozenset({EndState.COMPLETE, EndState.REFUSED})
@@ -103,7 +104,7 @@ async def _server(clients: Clients, way: Route) -> str:
         return host
     call = Call("GET", way.dialect.MODELS_PATH, {})
     try:
-        answer = await fetch(clients, way.target, call, seconds=_ASK_TIME)
+        answer = await link.fetch(clients, way.target, call, seconds=_ASK_TIME)
     except Problem:
         return host
     return _owner(answer.body) or host

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import DIALECTS
 from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
@@ -41,7 +42,7 @@ from ssechat.journal import (
     NewStream,
     StreamRow,
 )
-from ssechat.link import Clients, Passing
+from ssechat.link import Clients
 from ssechat.wake import watch
 
 HEARTBEAT = 5.0  # s between two beats of our leases
@@ -123,7 +124,7 @@ class Hub:
         return live
 
     async def begin(
-        self, way: Route, call: Call, model: str, passing: Passing | None = None, **place: Any
+        self, way: Route, call: Call, model: str, passing: link.Passing | None = None, **place: Any
     ) -> tuple[Live, Pump]:
         """Write down a new answer and the request for it, and make its pump, which is to be
         started with `pump.out.submitted()`. `place` is as for `NewStream`."""
@@ -262,7 +263,9 @@ class Hub:
 
     # How a stream gets its pump.
 
-    def _open(self, live: Live, row: StreamRow, way: Route, passing: Passing | None = None) -> Pump:
+    def _open(
+        self, live: Live, row: StreamRow, way: Route, passing: link.Passing | None = None
+    ) -> Pump:
         """A pump for `live`, which holds all that the journal does."""
         out = Outgoing(
             way.target,

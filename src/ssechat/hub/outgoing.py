@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import Dialect
 from ssechat.core.resume import Connect, Step, submit
@@ -22,7 +23,7 @@ from ssechat.core.schemes import (
 )
 from ssechat.core.splice import Ordering
 from ssechat.hub.live import Live
-from ssechat.link import Connection, Passing, Target
+from ssechat.link import Target
 
 
 class _Asked(msgspec.Struct):
@@ -48,7 +49,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     idempotency_key: str = ""
     relay: bool = False
     may_resume: bool = True
-    passing: Passing | None = None
+    passing: link.Passing | None = None
 
     @property
     def stoppable(self) -> bool:
@@ -86,7 +87,7 @@ class Outgoing(msgspec.Struct, frozen=True):
         scheme = live.handle.scheme or self.dialect.SCHEME
         return SCHEMES[scheme].ordering if scheme in SCHEMES else Ordering.OPAQUE
 
-    def promised(self, connection: Connection) -> Handle:
+    def promised(self, connection: link.Connection) -> Handle:
         """How the server says, in the headers of its answer, that one gets back to it."""
         if not self.may_resume:
             return NOTHING

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ssechat import link
 from ssechat.core.conversation import BY_MESSAGE
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, MarkName, is_payload
@@ -51,7 +52,7 @@ from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.hub.tasks import Tasks
 from ssechat.hub.ways import Ways
 from ssechat.journal import Journal
-from ssechat.link import Clients, Connection
+from ssechat.link import Clients
 from ssechat.wake import DOUBTS
 
 _LISTEN = 2.0  # s in which a connection that may be dead must bring a byte
@@ -107,7 +108,7 @@ class Pump:
             live, out, clients, slots, self._keeper, spawn=self._spawn, withdrawn=self._withdraw
         )
         self._detaching = False
-        self._connection: Connection | None = None
+        self._connection: link.Connection | None = None
         self._reader: Reader | None = None
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -166,7 +167,7 @@ class Pump:
             return  # it dials anew already
         self.tell(Woken(by_user=False))
 
-    def _probe(self, connection: Connection, why: str, looks: int = _LOOKS) -> None:
+    def _probe(self, connection: link.Connection, why: str, looks: int = _LOOKS) -> None:
         """What comes right after waking may have been here before: so it is listened to again."""
         if connection is not self._connection or self.live.machine.verdict is not None:
             return
@@ -279,7 +280,7 @@ class Pump:
         else:
             asyncio.get_running_loop().call_later(_DRAIN, reading.cancel)
 
-    def _opened(self, connection: Connection) -> None:
+    def _opened(self, connection: link.Connection) -> None:
         live = self.live
         live.problem = None
         live.humble = live.machine.fell_back

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from ssechat import link
 from ssechat.core.errors import LinkProblem, Problem
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import (
@@ -30,9 +31,8 @@ from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import Slot
-from ssechat.link import Clients, Connection, connect
-from ssechat.link.connection import sendable
-from ssechat.link.problems import futile
+from ssechat.link import Clients
+from ssechat.link.target import sendable
 
 _RESUME_TIME = 60.0
 """Seconds until the headers of a stream that exists already: no model has to be loaded for it."""
@@ -54,7 +54,7 @@ class Reader:
         *,
         tell: Callable[[Happening], None],
         note: Callable[..., None],
-        opened: Callable[[Connection], None],
+        opened: Callable[[link.Connection], None],
         lost: Callable[[], Awaitable[None]],
         refetched: set[str],
         slot: Slot,
@@ -102,7 +102,7 @@ class Reader:
         in_header = how.resume and SCHEMES[live.handle.scheme].in_header
         self._numbered = cursor
         try:
-            async with connect(
+            async with link.connect(
                 self._clients,
                 self._out.target,
                 self._out.request(live, how, cursor),
@@ -221,6 +221,8 @@ def _is_no(problem: LinkProblem) -> bool:
 
 def happening_of(problem: LinkProblem) -> Happening:
     """What a failed connection means to the machine."""
+    from ssechat.link.problems import futile
+
     match problem.kind:
         case "connect":
             return Unreached(problem.title, futile=futile(problem))

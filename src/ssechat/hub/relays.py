@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.errors import Problem
 from ssechat.hub.prompts import is_public
 from ssechat.hub.route import Route
 from ssechat.journal import Journal
-from ssechat.link import Clients, fetch
+from ssechat.link import Clients
 
 SERVER = "ssechat-relay"
 """What a relay calls itself at `/healthz`."""
@@ -46,7 +47,9 @@ class Relays:
         """It is asked without a key: a server may have taken its place."""
         bare = msgspec.structs.replace(way.target, headers={}, secret_headers={})
         try:
-            answer = await fetch(self._clients, bare, Call("GET", "/healthz", {}), seconds=_TIME)
+            answer = await link.fetch(
+                self._clients, bare, Call("GET", "/healthz", {}), seconds=_TIME
+            )
             return msgspec.json.decode(answer.body, type=_Health).server == SERVER
         except (Problem, msgspec.DecodeError):
             return False

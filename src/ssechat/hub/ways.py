@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ssechat import link
 from ssechat.core.schemes import HOPED, NOTHING, Handle, proven
 from ssechat.hub.asking import keeps_streams, named_by_us
 from ssechat.hub.keeper import Keeper
 from ssechat.hub.live import Live
 from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.slots import ResumeSlots
-from ssechat.link import Clients, Connection
+from ssechat.link import Clients
 
 _IMPROVABLE = ("", "nothing", "again", HOPED)
 """Schemes for which what an API says in an event is better."""
@@ -43,7 +44,7 @@ class Ways:
         self._spawn = spawn
         self._withdrawn = withdrawn
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: link.Connection) -> None:
         """The headers of an answer came."""
         if not self._live.handle.known:
             self._live.handle = self._out.promised(connection)

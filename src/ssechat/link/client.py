@@ -8,16 +8,17 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ssechat import __version__
 from ssechat.core.errors import ConfigProblem
 from ssechat.link.proxy import Proxy, proxy_for
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=60)
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+    import httpx
 
 
 class Clients:
@@ -71,12 +72,16 @@ def _build(
     context: ssl.SSLContext, proxy: Proxy | None, http2: bool, uds: str
 ) -> httpx.AsyncClient:
     """A client that reads no environment, keeps no cookies and follows no redirects."""
+    import httpx
+
     try:
         transport = httpx.AsyncHTTPTransport(
             verify=context,
             proxy=proxy.made(context) if proxy else None,
             http2=http2,
-            limits=_LIMITS,
+            limits=httpx.Limits(
+                max_connections=None, max_keepalive_connections=20, keepalive_expiry=60
+            ),
             trust_env=False,
             uds=uds or None,
             socket_options=None if uds else _keepalive(),
@@ -86,7 +91,7 @@ def _build(
             http2=http2,  # says at once if its package is missing
             follow_redirects=False,
             trust_env=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            cookies=_no_cookies(),
             headers={"User-Agent": f"ssechat/{__version__}"},
         )
     except ImportError as error:
@@ -97,6 +102,12 @@ def _build(
             f"{what} needs a package that is not installed",
             remedy=f"install it with: pip install 'ssechat[{extra}]'",
         ) from None
+
+
+def _no_cookies() -> CookieJar:
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _load_backend() -> None:

@@ -221,11 +221,6 @@ async def fetch(
         return Answer(response.status_code, redact.body(body), asked, server, head)
 
 
-def sendable(event_id: str) -> bool:
-    """Whether `event_id` can stand in a header."""
-    return bool(event_id) and event_id == event_id.strip() and event_id.isprintable()
-
-
 def _request(target: Target, call: Call, ours: dict[str, str], trace: Trace) -> dict[str, Any]:
     plain = {"Accept-Encoding": "identity", "Cache-Control": "no-store"}
     return {

@@ -7,12 +7,13 @@ import re
 import ssl
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
-
 from ssechat.core.errors import ConfigProblem
+
+if TYPE_CHECKING:
+    import httpx
 
 _UNFIT = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff]")
 
@@ -33,6 +34,8 @@ class Proxy(NamedTuple):
 
     def made(self, context: ssl.SSLContext) -> httpx.Proxy:
         """For httpx. Raises ConfigProblem, without the address, if it is none."""
+        import httpx
+
         secure = context if self.url.lower().startswith("https:") else None
         try:
             parts = urlsplit(self.url)

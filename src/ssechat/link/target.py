@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-import httpx
 import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.errors import ConfigProblem
+
+if TYPE_CHECKING:
+    import httpx
 
 _LONGEST_LOCATION = 2048
 _SHORTEST_SECRET = 6  # below it, a replacement would say more than it hides
@@ -111,6 +114,8 @@ class Target(msgspec.Struct, frozen=True):
         for headers in (call.headers, self.headers, self.secret_headers, ours):
             for name, value in headers.items():
                 merged[name.lower()] = _header(name, value)
+        import httpx
+
         return httpx.Headers(list(merged.values()))
 
 
@@ -122,6 +127,11 @@ def _header(name: str, value: str) -> tuple[bytes, bytes]:
             remedy="correct it in config.toml, or the key if it carries one",
         )
     return name.encode(), value.encode()
+
+
+def sendable(event_id: str) -> bool:
+    """Whether `event_id` can stand in a header."""
+    return bool(event_id) and event_id == event_id.strip() and event_id.isprintable()
 
 
 def same_origin(url: str, location: str) -> str:
