@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssechat.tui.markdown import Document, plain
+from ssechat.tui.markdown.document import Document, plain
 from ssechat.tui.markdown.inline import LIMIT
 from ssechat.tui.markdown.run import CHUNKS
 from ssechat.tui.markdown.spans import line_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssechat.tui.markdown import Document, plain
+from ssechat.tui.markdown.document import Document, plain
 from ssechat.tui.markdown.blocks import Blank, Block, Flow, Literal
 from ssechat.tui.markdown.document import LONGEST
 from ssechat.tui.markdown.layout import KEPT, Layout

@@ -1,7 +1,7 @@
 """Markdown for a terminal, while it is still being written. Knows nothing of screens.
 
-`Document` and `plain` bring the grammar along, and loading that takes a tenth of a start: whoever
-uses them first waits for it.
+`Document` brings the grammar along, and loading that takes a tenth of a start: whoever uses it
+first waits for it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ssechat.tui.markdown.spans import Line, Span
 
 if TYPE_CHECKING:
-    from ssechat.tui.markdown.document import Document, plain
+    from ssechat.tui.markdown.document import Document
 
-__all__ = ["Document", "Line", "Span", "plain"]
+__all__ = ["Document", "Line", "Span"]
 
 
 def __getattr__(name: str) -> Any:

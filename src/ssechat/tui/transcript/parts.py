@@ -179,7 +179,7 @@ class TextPartView(PartView):
             PartKind.SOURCES: "muted",
         }
         style = styles.get(self.part.kind)
-        from ssechat.tui.markdown import Document, plain
+        from ssechat.tui.markdown.document import Document, plain
 
         return Document() if style is None else plain(style)
 

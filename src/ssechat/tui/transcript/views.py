@@ -145,7 +145,7 @@ class TextView(ItemView):
         if self._reading is None:
             part = Part(PartKind.TEXT, 0.0)
             part.add(self.item.text)
-            from ssechat.tui.markdown import plain
+            from ssechat.tui.markdown.document import plain
 
             self._reading = Reading(part, plain)
         self._reading.read(look.allowance, done=True)
