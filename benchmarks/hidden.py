@@ -63,6 +63,7 @@ async def hub_alone(streams: int, seconds: float) -> Figures:
 
 
 async def app(streams: int, seconds: float) -> Figures:
+    from ssechat.core.draft import Draft
     from ssechat.session import Session
     from ssechat.tui.app import SsechatApp
     from ssechat.tui.driver import SsechatDriver
@@ -87,7 +88,7 @@ async def app(streams: int, seconds: float) -> Figures:
             await asyncio.sleep(2)
             self.composer.cursor_blink = False
             for _ in range(streams):
-                self.desk.take(self.desk.tab, prompt(seconds))
+                self.desk.take(self.desk.tab, Draft(prompt(seconds)))
                 await self.desk.send(self.desk.tab)
                 self.desk.new()
                 self.show_tab()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssechat.tui.markdown.document import Document, plain
 from ssechat.tui.markdown.blocks import Blank, Block, Flow, Literal
-from ssechat.tui.markdown.document import LONGEST
+from ssechat.tui.markdown.document import LONGEST, Document, plain
 from ssechat.tui.markdown.layout import KEPT, Layout
 from ssechat.tui.markdown.spans import Line, line_text
 

@@ -203,9 +203,13 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             self.composer.show(tab.draft)
         self.transcript.show(tab.page)
         self.composer.invite(tab.profile.model if tab.profile else "demo")
-        if self.is_running:  # in one frame with what they belong to
+        self.desk.look()
+        if self.is_running and self.can_paint:  # in one frame with what they belong to
+            self.transcript.settle_scrollbar()
             self._show_bars()
-        self._glance()
+            self.cadence.wanted()
+        else:
+            self._bars_changed()
 
     def _frame(self) -> bool:
         try:
