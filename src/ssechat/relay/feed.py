@@ -84,6 +84,12 @@ class Feed:
         self._leaving = True
         self._wake()
 
+    def rest(self) -> None:
+        """Nobody reads now: what comes next can come from the journal, if the stream has ended."""
+        if self.closed and not self.readers:
+            self._ring.clear()
+            self._held = 0
+
     def close(self) -> None:
         self.closed = True
         self._wake()

@@ -59,6 +59,7 @@ class Reading(Response):
                 sending.result()
         finally:
             self._feed.readers -= 1
+            self._feed.rest()
             for task in (sending, hearing):
                 task.cancel()
             await asyncio.gather(sending, hearing, return_exceptions=True)
