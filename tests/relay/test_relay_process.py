@@ -102,6 +102,31 @@ async def test_a_key_is_remembered_over_a_restart(tmp_path: Path) -> None:
         assert len(server.requests) == 1
 
 
+async def test_many_who_come_back_at_once_after_a_restart_all_get_their_rest(
+    tmp_path: Path,
+) -> None:
+    async def long(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await say(wire, *map(str, range(1200)), ids="")
+        await finish(wire)
+
+    async with FaultServer(long) as server:
+        with relay_process(tmp_path, server.base_url) as relay:
+            async with relay.client() as client:
+                path = (await client.post(CHAT, json=ASKED)).headers["location"]
+            relay.kill()
+            relay.restart()
+            async with relay.client() as client:
+                stream = path.split("/")[3]
+                cursors = [1100, 0, 700, 1201] * 4
+                answers = await asyncio.gather(
+                    *(client.get(f"{path}?after={stream}.1-{n}" if n else path) for n in cursors)
+                )
+                for after, answer in zip(cursors, answers, strict=True):
+                    assert answer.status_code == 200
+                    assert numbers(answer.text) == list(range(after + 1, 1203))
+
+
 async def test_sigterm_drains(tmp_path: Path) -> None:
     go_on = asyncio.Event()
 

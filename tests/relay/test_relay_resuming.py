@@ -300,6 +300,30 @@ async def test_who_stays_out(tmp_path: Path, headers: dict[str, str], status: in
         assert server.requests == []
 
 
+async def test_pages_of_origins_that_are_named_may_call_it_and_no_others(tmp_path: Path) -> None:
+    mine = "https://mine.example"
+    asking = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    async with (
+        FaultServer(whole) as server,
+        relaying(tmp_path, server.base_url, origins=(mine,)) as relay,
+    ):
+        before = await relay.client.options(CHAT, headers=asking | {"Origin": mine})
+        assert before.status_code == 200
+        assert before.headers["access-control-allow-origin"] == mine
+        answer = await relay.client.post(CHAT, json=ASKED, headers={"Origin": mine})
+        assert answer.headers["access-control-allow-origin"] == mine
+        assert "Location" in answer.headers["access-control-expose-headers"]
+        for origin in ("https://evil.example", "null"):
+            headers = asking | {"Origin": origin}
+            assert (await relay.client.options(CHAT, headers=headers)).status_code == 403
+            posted = await relay.client.post(CHAT, json=ASKED, headers={"Origin": origin})
+            assert posted.status_code == 403
+        assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "x-goog-api-key", "authorization"])
 async def test_a_token_may_stand_where_clients_put_their_key(tmp_path: Path, header: str) -> None:
     async with FaultServer(whole) as server, relaying(tmp_path, server.base_url) as relay:

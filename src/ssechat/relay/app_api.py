@@ -14,7 +14,7 @@ from ssechat.relay import background, endpoints
 from ssechat.relay.access import LOCAL
 from ssechat.relay.errors import Refusal
 from ssechat.relay.passing import LARGEST, LONGEST, shown
-from ssechat.relay.server import key_of, read_body, relay_of, response_of
+from ssechat.relay.request import key_of, read_body, relay_of, response_of
 
 
 def routes() -> list[Route]:

@@ -41,7 +41,7 @@ class Feed:
     """The events of one stream; `take` is told of frames once they are in the journal.
 
     `framing` is the upstream's: NDJSON lines are events, too. `closed` is set once the stream has
-    ended and no event will follow.
+    ended and no event will follow; `loading` is under way where an ended one is read again.
     """
 
     def __init__(self, stream_id: str, journal: Journal, framing: Framing = Framing.SSE) -> None:
@@ -51,6 +51,7 @@ class Feed:
         self.size = 0
         self.closed = False
         self.readers = 0
+        self.loading: asyncio.Task[None] | None = None
         self._leaving = False
         self._journal = journal
         self._ring: deque[Piece] = deque()
@@ -106,6 +107,8 @@ class Feed:
                 await changed.wait()
                 continue
             pieces = self._from_ring(place, lines) or await self._from_journal(place, lines)
+            if not pieces:  # it was deleted meanwhile
+                return
             place = pieces[-1].place
             if data := b"".join(piece.data for piece in pieces):
                 yield data
@@ -118,7 +121,10 @@ class Feed:
             return self.end
         place = Place()
         while place.events < after:
-            for piece in await self._from_journal(place, lines=False):
+            pieces = await self._from_journal(place, lines=False)
+            if not pieces:
+                return self.end
+            for piece in pieces:
                 place = piece.place
                 if place.events == after:
                     break

@@ -198,7 +198,13 @@ class Relay:
         feed = self._feeds.get(owned.stream_id)
         if feed is None:
             feed = self._new_feed(owned.stream_id, owned.dialect, owned.view)
-            await feed.load()
+            feed.loading = asyncio.create_task(feed.load())
+        if feed.loading is not None:
+            try:
+                await asyncio.shield(feed.loading)
+            except Problem:
+                self._feeds.pop(owned.stream_id, None)
+                raise
         return feed
 
     def _new_feed(self, stream_id: str, dialect: str, view: str) -> Feed:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Sequence
-from typing import Any, cast
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,25 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ssechat import __version__
 from ssechat.background import SERVER
 from ssechat.core.conversation import Call
-from ssechat.core.dialects import Framing
 from ssechat.core.errors import Problem
 from ssechat.hub.route import route
-from ssechat.journal import UNFINISHED
-from ssechat.journal.relay import Owned
 from ssechat.link import fetch
-from ssechat.relay import access, endpoints, errors, metrics, simple_page
+from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
 from ssechat.relay.errors import Refusal
-from ssechat.relay.feed import Feed
-from ssechat.relay.ids import BadCursor, event_id, number_of
 from ssechat.relay.passing import LARGEST, LONGEST, shown
-from ssechat.relay.reader import Reading
-from ssechat.relay.relay import Relay, Started
+from ssechat.relay.relay import Relay
+from ssechat.relay.request import key_of, owner_of, read_body, relay_of, response_of
 from ssechat.relay.simple_api import SimpleApi
-
-LARGEST_BODY = 32 * 2**20
-"""Bytes of a request; it may hold images."""
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_LISTED = 100
 
 
 def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()) -> Starlette:
@@ -51,12 +40,7 @@ def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()
         *simple_page.routes(),
         Route("/api/chat", _chat, methods=["POST"]),
         Route("/api/models", _models),
-        Route("/v1/streams", _list),
-        Route("/v1/streams/cancel", _cancel_by_key, methods=["POST"]),
-        Route("/v1/streams/{id}/events", _events),
-        Route("/v1/streams/{id}/cancel", _cancel, methods=["POST"]),
-        Route("/v1/streams/{id}", _status),
-        Route("/v1/streams/{id}", _delete, methods=["DELETE"]),
+        *streams_api.routes(),
         *more,
         Route("/{upstream}/{path:path}", _pass, methods=methods),
     ]
@@ -73,6 +57,14 @@ def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()
     app.state.local = local
     app.state.simple = SimpleApi(relay)
     app.state.rates = access.Rates(relay.config.limits.requests_per_minute)
+    if relay.config.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=relay.config.origins,
+            allow_methods=methods,
+            allow_headers=["*"],
+            expose_headers=["Location", "Ssechat-Stream-Id", "Retry-After"],
+        )
     app.add_middleware(_Guard, relay=relay)
     return app
 
@@ -104,22 +96,11 @@ class _Guard:
         return counted
 
 
-def relay_of(request: Request) -> Relay:
-    return cast(Relay, request.app.state.relay)
-
-
-async def _owner(request: Request) -> str:
-    relay = relay_of(request)
-    owner = await access.owner_of(relay.journal, request.headers, local=request.app.state.local)
-    request.app.state.rates.take(owner)
-    return owner
-
-
 # Pass-through.
 
 
 async def _pass(request: Request) -> Response:
-    relay, owner = relay_of(request), await _owner(request)
+    relay, owner = relay_of(request), await owner_of(request)
     upstream = relay.config.upstreams.get(request.path_params["upstream"])
     path = request.path_params["path"]
     if upstream is None or not endpoints.is_safe(path):
@@ -163,31 +144,6 @@ async def _generate(
     return response_of(request, started)
 
 
-def key_of(request: Request) -> str:
-    key = request.headers.get("idempotency-key", "")
-    if key and not _KEY.fullmatch(key):
-        raise Refusal(400, "Idempotency-Key wants 1 to 255 visible ASCII characters")
-    return key
-
-
-def response_of(request: Request, started: Started) -> Response:
-    relay, feed = relay_of(request), started.feed
-    if feed is None:
-        return Response(started.body, started.head.status, started.head.headers)
-    left = None
-    if request.headers.get("ssechat-on-disconnect", "").lower() == "cancel":
-        left = lambda: relay.stop(feed.stream_id, "its reader left")  # noqa: E731
-    lines = feed.framing is Framing.NDJSON
-    return Reading(feed, headers=_named(feed) | started.head.headers, left=left, lines=lines)
-
-
-def _named(feed: Feed) -> dict[str, str]:
-    return {
-        "Location": f"/v1/streams/{feed.stream_id}/events",
-        "Ssechat-Stream-Id": feed.stream_id,
-    }
-
-
 async def _verbatim(relay: Relay, upstream: str, call: Call, owner: str = "") -> Response:
     """An answer that is no stream: not journalled. With `owner`, what it names is theirs."""
     profile = relay.config.upstreams[upstream].profile(_any_dialect(relay, upstream))
@@ -219,113 +175,15 @@ def _id_of(body: bytes) -> str:
 
 
 async def _chat(request: Request) -> Response:
-    owner, key = await _owner(request), key_of(request)
+    owner, key = await owner_of(request), key_of(request)
     simple: SimpleApi = request.app.state.simple
     return response_of(request, await simple.chat(owner, await read_body(request), key))
 
 
 async def _models(request: Request) -> Response:
-    await _owner(request)
+    await owner_of(request)
     simple: SimpleApi = request.app.state.simple
     return JSONResponse({"models": await simple.models()})
-
-
-# Streams.
-
-
-async def _found(request: Request) -> Owned:
-    return await relay_of(request).find(await _owner(request), request.path_params["id"])
-
-
-async def _events(request: Request) -> Response:
-    relay, owned = relay_of(request), await _found(request)
-    feed = await relay.feed(owned)
-    asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    try:
-        after = number_of(asked, owned.stream_id)
-    except BadCursor as problem:
-        raise Refusal(400, problem.title) from None
-    if after > feed.events:
-        earliest = event_id(owned.stream_id, 1)
-        raise Refusal(
-            410,
-            "this cursor is ahead of the stream",
-            facts={"reason": "ahead", "earliest": earliest},
-        )
-    if feed.closed and after == feed.events:
-        return Response(status_code=204)
-    if feed.readers >= relay.config.limits.readers:
-        raise Refusal(429, "too many readers of this stream", headers={"Retry-After": "5"})
-    return Reading(feed, after, headers=_named(feed))
-
-
-async def _status(request: Request) -> Response:
-    relay, owned = relay_of(request), await _found(request)
-    return JSONResponse(_told(relay, owned, await relay.feed(owned)))
-
-
-def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
-    ended = owned.ended is not None
-    events = feed.events if feed is not None else None
-    told = {
-        "id": owned.stream_id,
-        "state": owned.state,
-        "terminal": ended,
-        "note": owned.note,
-        "upstream": owned.upstream,
-        "dialect": owned.dialect,
-        "view": owned.view,
-        "created_at": owned.created,
-        "ended_at": owned.ended,
-        "expires_at": owned.ended + relay.config.retention if owned.ended else None,
-    }
-    if events is not None:
-        told["earliest"] = event_id(owned.stream_id, 1) if events else None
-        told["latest"] = event_id(owned.stream_id, events) if events else None
-    return told
-
-
-async def _list(request: Request) -> Response:
-    relay, owner = relay_of(request), await _owner(request)
-    state = request.query_params.get("state", "")
-    states = tuple(filter(None, state.split(",")))
-    if states == ("unfinished",):
-        states = UNFINISHED
-    rows = await relay.journal.all_of(owner, states, _LISTED)
-    return JSONResponse({"streams": [_told(relay, row, None) for row in rows]})
-
-
-async def _cancel(request: Request) -> Response:
-    relay, owned = relay_of(request), await _found(request)
-    stopping = relay.stop(owned.stream_id, "it was cancelled")
-    state = "stopping" if stopping else owned.state
-    return JSONResponse({"id": owned.stream_id, "state": state}, 202 if stopping else 200)
-
-
-class _ByKey(msgspec.Struct):
-    idempotency_key: str
-
-
-async def _cancel_by_key(request: Request) -> Response:
-    relay, owner = relay_of(request), await _owner(request)
-    try:
-        key = msgspec.json.decode(await read_body(request), type=_ByKey).idempotency_key
-    except (msgspec.DecodeError, RecursionError):
-        key = ""
-    if not _KEY.fullmatch(key):
-        raise Refusal(400, 'the body wants to be {"idempotency_key": "…"}')
-    owned = await relay.cancel_by_key(owner, key)
-    if owned is None:
-        return JSONResponse({"state": "stopped"}, 202)
-    ended = owned.ended is not None
-    state = owned.state if ended else "stopping"
-    return JSONResponse({"id": owned.stream_id, "state": state}, 200 if ended else 202)
-
-
-async def _delete(request: Request) -> Response:
-    relay, owned = relay_of(request), await _found(request)
-    await relay.delete(owned)
-    return Response(status_code=204)
 
 
 # Operation.
@@ -343,7 +201,7 @@ async def _readyz(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    relay, _ = relay_of(request), await _owner(request)
+    relay, _ = relay_of(request), await owner_of(request)
     text = relay.metrics.text(
         live=len(relay.hub.lives), readers=relay.readers, draining=relay.draining
     )
@@ -351,20 +209,6 @@ async def _metrics(request: Request) -> Response:
 
 
 # Errors.
-
-
-async def read_body(request: Request) -> bytes:
-    """The body; a Refusal as soon as it is too large."""
-    length = request.headers.get("content-length", "0")
-    body = bytearray()
-    if length.isdecimal() and int(length) <= LARGEST_BODY:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                break
-        else:
-            return bytes(body)
-    raise Refusal(413, f"the body may have {LARGEST_BODY} bytes")
 
 
 def _answer(request: Request, refusal: Refusal) -> Response:

@@ -1,0 +1,71 @@
+"""What the routes do with every request: whose it is, its body and key, and what answers it."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ssechat.core.dialects import Framing
+from ssechat.relay import access
+from ssechat.relay.errors import Refusal
+from ssechat.relay.feed import Feed
+from ssechat.relay.reader import Reading
+from ssechat.relay.relay import Relay, Started
+
+LARGEST_BODY = 32 * 2**20
+"""Bytes of a request; it may hold images."""
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+"""What an `Idempotency-Key` may be."""
+
+
+def relay_of(request: Request) -> Relay:
+    return cast(Relay, request.app.state.relay)
+
+
+async def owner_of(request: Request) -> str:
+    relay = relay_of(request)
+    owner = await access.owner_of(relay.journal, request.headers, local=request.app.state.local)
+    request.app.state.rates.take(owner)
+    return owner
+
+
+async def read_body(request: Request) -> bytes:
+    """The body; a Refusal as soon as it is too large."""
+    length = request.headers.get("content-length", "0")
+    body = bytearray()
+    if length.isdecimal() and int(length) <= LARGEST_BODY:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                break
+        else:
+            return bytes(body)
+    raise Refusal(413, f"the body may have {LARGEST_BODY} bytes")
+
+
+def key_of(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if key and not KEY.fullmatch(key):
+        raise Refusal(400, "Idempotency-Key wants 1 to 255 visible ASCII characters")
+    return key
+
+
+def response_of(request: Request, started: Started) -> Response:
+    relay, feed = relay_of(request), started.feed
+    if feed is None:
+        return Response(started.body, started.head.status, started.head.headers)
+    left = None
+    if request.headers.get("ssechat-on-disconnect", "").lower() == "cancel":
+        left = lambda: relay.stop(feed.stream_id, "its reader left")  # noqa: E731
+    lines = feed.framing is Framing.NDJSON
+    return Reading(feed, headers=named(feed) | started.head.headers, left=left, lines=lines)
+
+
+def named(feed: Feed) -> dict[str, str]:
+    return {
+        "Location": f"/v1/streams/{feed.stream_id}/events",
+        "Ssechat-Stream-Id": feed.stream_id,
+    }
