@@ -22,7 +22,8 @@ async def _run(
     try:
         choice = session.choose(profile=profile, model=model, demo=demo)
         from ssechat.tui import app
+        from ssechat.tui.collecting import Collecting
 
-        return await app.run(session, choice, take_over=take_over)
+        return await app.run(session, choice, take_over=take_over, idle=Collecting().idle)
     finally:
         await session.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -47,7 +47,10 @@ _READ = 5.0  # s that a toast stays
 
 
 class SsechatApp(TidyEnd[int], inherit_bindings=False):
-    """The full-screen app on an open session. Exits with a code; says nothing on the terminal."""
+    """The full-screen app on an open session. Exits with a code; says nothing on the terminal.
+
+    `idle` is called now and then while nothing streams.
+    """
 
     CSS = """
     Transcript { height: 1fr; }
@@ -57,11 +60,19 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = "Composer"
 
-    def __init__(self, session: Session, choice: Choice, *, take_over: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        choice: Choice,
+        *,
+        take_over: bool = False,
+        idle: Callable[[], object] = lambda: None,
+    ) -> None:
         super().__init__(driver_class=SsechatDriver)
         self.session = session
         self.choice = choice
         self.take_over = take_over
+        self.idle = idle
         self.keymap = keymap(session.settings.keys)
         self.desk = Desk(session, choice, self.say, self._tab_changed, self._tab_moved)
         self.cadence = Cadence(
@@ -133,7 +144,7 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             ]
         )
         self.set_interval(_GLANCE, self._glance)
-        self.set_interval(_SAVE, self.save)
+        self.set_interval(_SAVE, self._save_at_ease)
         self.start(self.desk.take_up(take_over=self.take_over))
         self.call_after_refresh(lambda: self.start(self._settle_in()))
 
@@ -146,6 +157,11 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
             await work
         except Exception as error:  # noqa: BLE001 - the app can go on; what failed says so
             self.desk.report(bugs.told(error))
+
+    async def _save_at_ease(self) -> None:
+        await self.save()
+        if not self.session.hub.lives:
+            self.idle()
 
     async def save(self) -> None:
         """Put everything that must survive on disk, as far as it can be."""
@@ -339,9 +355,15 @@ class SsechatApp(TidyEnd[int], inherit_bindings=False):
         self.session.warnings += [*problems, *([problem] if problem else [])]
 
 
-async def run(session: Session, choice: Choice, *, take_over: bool = False) -> int:
+async def run(
+    session: Session,
+    choice: Choice,
+    *,
+    take_over: bool = False,
+    idle: Callable[[], object] = lambda: None,
+) -> int:
     """Run the app to its end; its exit code. Last words go to standard error. Raises Problem."""
-    app = SsechatApp(session, choice, take_over=take_over)
+    app = SsechatApp(session, choice, take_over=take_over, idle=idle)
     await app.run_async(mouse=session.settings.ui.mouse)
     try:
         await app.save()
