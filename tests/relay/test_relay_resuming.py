@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,50 @@ async def test_what_an_upstream_keeps_is_its_owners(tmp_path: Path) -> None:
             assert (await other.delete("/up/v1/responses/resp_1")).status_code == 404
             assert (await other.post("/up/v1/responses/resp_1/cancel")).status_code == 404
             assert (await other.post("/up/v1/responses", json=following)).status_code == 404
+
+
+async def test_what_a_streamed_answer_is_kept_as_is_its_owners_too(tmp_path: Path) -> None:
+    async def handler(request: Request, wire: Wire) -> None:
+        if request.method == "GET":
+            await wire.reply(200, '{"id": "resp_7"}')
+            return
+        await wire.open_stream()
+        for kind in ("created", "completed"):
+            told = {"type": f"response.{kind}", "response": {"id": "resp_7", "status": kind}}
+            await wire.event(json.dumps(told), event=f"response.{kind}")
+        await wire.end()
+
+    async with FaultServer(handler) as server, relaying(tmp_path, server.base_url) as relay:
+        body = {"model": "m", "input": "x", "stream": True}
+        await relay.ended(stream_of(await relay.ask("/up/v1/responses", body=body)))
+        assert (await relay.client.get("/up/v1/responses/resp_7")).status_code == 200
+        following = body | {"previous_response_id": "resp_7"}
+        assert (await relay.ask("/up/v1/responses", body=following)).status_code == 200
+        async with await relay.other_owner() as other:
+            assert (await other.get("/up/v1/responses/resp_7")).status_code == 404
+            assert (await other.post("/up/v1/responses", json=following)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted"), [("x-api-key", "x-api-key"), ("authorization", "authorization")]
+)
+async def test_the_upstreams_key_goes_where_the_client_put_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str, wanted: str
+) -> None:
+    monkeypatch.setenv("UP_KEY", "sk-upstream")
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.reply(200, '{"data": []}')
+
+    keyed = {"api_key_env": "UP_KEY"}
+    async with (
+        FaultServer(handler) as server,
+        relaying(tmp_path, server.base_url, upstream=keyed) as relay,
+    ):
+        relay.client.headers.pop("authorization")
+        token = relay.token if sent == "x-api-key" else f"Bearer {relay.token}"
+        assert (await relay.client.get("/up/v1/models", headers={sent: token})).status_code == 200
+        assert server.requests[0].headers[wanted].endswith("sk-upstream")
 
 
 # Who may come in, and how much.

@@ -163,6 +163,12 @@ class RelayJournal(Journal):
         found = await self._owned("WHERE stream_id = ? AND owner = ?", (stream_id, owner))
         return found[0] if found else None
 
+    async def owner_of_stream(self, stream_id: str) -> str:
+        """Whose a stream is; "" if it is nobody's (any more)."""
+        query = "SELECT owner FROM relay_stream WHERE stream_id = ?"
+        found = await self._read(lambda c: c.execute(query, (stream_id,)).fetchone())
+        return found[0] if found else ""
+
     async def by_key(self, owner: str, key: str) -> Owned | None:
         rest = "WHERE owner = ? AND relay_stream.idempotency_key = ?"
         found = await self._owned(rest, (owner, key))

@@ -51,6 +51,10 @@ class Asked(msgspec.Struct):
     previous_interaction_id: object = None
 
 
+KEEPING = ("openai-responses", "gemini-interactions")
+"""Dialects of upstreams that keep answers, and name them in one of a stream's first events."""
+
+
 def endpoint(upstream: Upstream, path: str) -> Endpoint | None:
     """The generation endpoint at this path, if the upstream's may be used."""
     for dialect, pattern in _GENERATION.items():
@@ -77,6 +81,24 @@ def allowed(upstream: Upstream, method: str, path: str) -> bool:
         wanted.startswith(entry[:-1]) if entry.endswith("*") else wanted == entry
         for entry in upstream.allow_paths
     )
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Told(msgspec.Struct):
+    response: _Kept = _Kept()
+    interaction: _Kept = _Kept()
+
+
+def object_in(event: str) -> str:
+    """The name of what the upstream keeps, if this event's data tells it, or ""."""
+    try:
+        told = msgspec.json.decode(event, type=_Told)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return told.response.id or told.interaction.id
 
 
 def is_safe(path: str) -> bool:

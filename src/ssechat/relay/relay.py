@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import dialect as codec_of
@@ -27,6 +27,7 @@ from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.log import note
 from ssechat.relay.metrics import Metrics
+from ssechat.relay.objects import Objects
 from ssechat.relay.passing import FirstAnswer, Verbatim
 from ssechat.relay.simple import VIEW, end_mark
 from ssechat.relay.simple_feed import SimpleFeed
@@ -71,6 +72,7 @@ class Relay:
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._why: dict[str, str] = {}
         self._fetched: dict[str, str] = {}
+        self.objects = Objects(journal, self._spawn)
         self._unread: dict[str, float] = {}
         journal.last_event = self._last_event
         journal.written = self._written
@@ -84,9 +86,10 @@ class Relay:
         return relay
 
     async def close(self) -> None:
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.journal.hurry()
         try:
             await self.hub.close()
@@ -153,6 +156,7 @@ class Relay:
         )
         owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
         await self.journal.register(owned)
+        self.objects.begin(stream_id, owner)
         note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
         pump.start(pump.out.submitted())
         try:
@@ -272,9 +276,11 @@ class Relay:
     def _made(self, live: Live) -> None:
         feed = self._new_feed(live.stream_id, live.dialect, view_of(live.profile))
         held: list[Frame] = []
+        upstream = live.profile.partition("/")[0]
 
         def take(frames: list[Frame]) -> None:
             self._note(live, frames)
+            self.objects.look(live.stream_id, upstream, live.dialect, feed.events, frames)
             self.metrics.count(frames)
             held.extend(frames)
             if live.unsaved is None:  # what is not safe yet is not shown
@@ -293,10 +299,16 @@ class Relay:
             if live.ended.is_set():
                 unwatch()
                 feed.close()
+                self.objects.end(live.stream_id)
                 self._report(live, feed)
 
         live.tap = take
         unwatch = live.watch(changed)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
 
     def _report(self, live: Live, feed: Feed) -> None:
         upstream, state = live.profile.partition("/")[0], str(live.end)

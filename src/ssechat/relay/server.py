@@ -22,6 +22,7 @@ from ssechat.core.errors import Problem
 from ssechat.hub.route import route
 from ssechat.link import fetch
 from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
+from ssechat.relay.config import Upstream
 from ssechat.relay.errors import Refusal
 from ssechat.relay.passing import LARGEST, LONGEST, shown
 from ssechat.relay.relay import Relay
@@ -111,13 +112,13 @@ async def _pass(request: Request) -> Response:
     if found is not None:
         return await _generate(request, owner, upstream.name, found, call)
     if kept := endpoints.object_id(request.method, path):
-        if not await relay.journal.owns_object(upstream.name, kept, owner):
+        if not await relay.objects.owns(owner, upstream.name, kept):
             raise Refusal(404, "no such object")
-        return await _verbatim(relay, upstream.name, call)
+        return await _verbatim(relay, upstream.name, call, _spoken(request, upstream))
     if endpoints.lists_models(request.method, path) or endpoints.allowed(
         upstream, request.method, path
     ):
-        return await _verbatim(relay, upstream.name, call)
+        return await _verbatim(relay, upstream.name, call, _spoken(request, upstream))
     raise Refusal(404, "this path does not pass here (allow_paths)")
 
 
@@ -133,31 +134,36 @@ async def _generate(
     if models and (found.model or wanted.model) not in models:
         raise Refusal(403, "this model is not allowed here (models)")
     for before in (wanted.previous_response_id, wanted.previous_interaction_id):
-        if before is not None and not await relay.journal.owns_object(upstream, str(before), owner):
+        if before is not None and not await relay.objects.owns(owner, upstream, str(before)):
             raise Refusal(404, "no such previous response")
     key = key_of(request)
     if not endpoints.streams(found.dialect, call.path, wanted):
-        return await _verbatim(relay, upstream, call, owner)
+        return await _verbatim(relay, upstream, call, found.dialect, owner)
     digest = hashlib.sha256(f"{upstream}/{call.path}\n".encode() + call.body).digest()
     way = await route(relay.config.upstreams[upstream].profile(found.dialect))
     started = await relay.start(owner, way, call, key=key, digest=digest)
     return response_of(request, started)
 
 
-async def _verbatim(relay: Relay, upstream: str, call: Call, owner: str = "") -> Response:
+async def _verbatim(
+    relay: Relay, upstream: str, call: Call, spoken: str, owner: str = ""
+) -> Response:
     """An answer that is no stream: not journalled. With `owner`, what it names is theirs."""
-    profile = relay.config.upstreams[upstream].profile(_any_dialect(relay, upstream))
-    way = await route(profile)
+    way = await route(relay.config.upstreams[upstream].profile(spoken))
     answer = await fetch(relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST)
     if owner and answer.status == 200 and (kept := _id_of(answer.body)):
         await relay.journal.keep_object(upstream, kept, owner)
     return Response(answer.body, answer.status, shown(answer.head).headers)
 
 
-def _any_dialect(relay: Relay, upstream: str) -> str:
-    """One of the upstream's dialects: it says in which header its key goes."""
-    named = relay.config.upstreams[upstream].dialects
-    return named[0] if named else "openai-chat"
+def _spoken(request: Request, upstream: Upstream) -> str:
+    """The dialect of a request that no path tells: it says in which header the key goes. That is
+    where the client has put its own."""
+    if upstream.dialects:
+        return upstream.dialects[0]
+    if "x-api-key" in request.headers:
+        return "anthropic"
+    return "gemini" if "x-goog-api-key" in request.headers else "openai-chat"
 
 
 class _Named(msgspec.Struct):

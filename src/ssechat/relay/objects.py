@@ -1,0 +1,55 @@
+"""What upstreams keep, such as a response that can be asked for again, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from ssechat.core.frames import Frame, FrameKind
+from ssechat.journal.relay import RelayJournal
+from ssechat.relay.endpoints import KEEPING, object_in
+
+_FIRST = 5  # events of which one names it
+
+
+class Objects:
+    """`spawn` runs work beside the event loop's other work."""
+
+    def __init__(
+        self, journal: RelayJournal, spawn: Callable[[Coroutine[Any, Any, None]], object]
+    ) -> None:
+        self._journal = journal
+        self._spawn = spawn
+        self._owners: dict[str, str] = {}
+        self._new: dict[tuple[str, str], str] = {}
+
+    def begin(self, stream_id: str, owner: str) -> None:
+        """This owner's stream is about to begin."""
+        self._owners[stream_id] = owner
+
+    def end(self, stream_id: str) -> None:
+        self._owners.pop(stream_id, None)
+
+    def look(
+        self, stream_id: str, upstream: str, dialect: str, events: int, frames: Iterable[Frame]
+    ) -> None:
+        """These frames follow `events` of the stream. What they name is its owner's, who may ask
+        for it and go on from it: from now on, and once it is written down after a restart, too."""
+        if dialect not in KEEPING or events >= _FIRST:
+            return
+        for frame in frames:
+            if frame.kind is FrameKind.EVENT and (name := object_in(frame.data)):
+                if stream_id in self._owners:
+                    self._new[upstream, name] = self._owners[stream_id]
+                self._spawn(self._keep(stream_id, upstream, name))
+
+    async def owns(self, owner: str, upstream: str, name: str) -> bool:
+        """Whether what the upstream keeps under this name is this owner's."""
+        if (known := self._new.get((upstream, name))) is not None:
+            return known == owner
+        return await self._journal.owns_object(upstream, name, owner)
+
+    async def _keep(self, stream_id: str, upstream: str, name: str) -> None:
+        owner = await self._journal.owner_of_stream(stream_id)
+        await self._journal.keep_object(upstream, name, owner)
+        self._new.pop((upstream, name), None)
