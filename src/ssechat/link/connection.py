@@ -110,7 +110,7 @@ class Connection:
                 frames = self._decoder.feed(data, wall, mono)
                 self._watchdog.heard(mono, frames)
                 if frames:
-                    with self._watchdog.held():
+                    with self._watchdog:
                         yield [self._clean(frame) for frame in frames]
         except (OSError, httpx.HTTPError) as error:
             raise problems.lost(error) from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from ssechat.core.errors import LinkProblem
 from ssechat.core.frames import KEEPALIVES, Frame, FrameKind, is_payload
@@ -19,7 +18,8 @@ class Watchdog:
 
     The first one counts only once the server has shown that it sends keepalives: comments, or
     events named `ping`, as Anthropic's are.
-    Neither counts while the reader of the frames holds us up: the server is not to blame.
+    Neither counts in a `with` block, where the reader of the frames holds us up: the server is not
+    to blame.
     """
 
     def __init__(self, silence: float, idle: float, bark: Callable[[LinkProblem], None]) -> None:
@@ -51,13 +51,11 @@ class Watchdog:
             self.stop()
             self._arm()
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """The reader of the frames has the word."""
+    def __enter__(self) -> None:
         self._held = time.monotonic()
-        try:
-            yield
-        finally:
+
+    def __exit__(self, *_: object) -> None:
+        if self._held is not None:
             away = time.monotonic() - self._held
             self._held = None
             self._byte += away
