@@ -30,8 +30,9 @@ from ssechat.link import Clients, Target
 from ssechat.settings import Profile
 from ssechat.sockets import LONGEST_PATH
 
-PROFILE, KEY = "Ssechat-Profile", "Ssechat-Upstream-Key"
-"""Headers by which the app says what a request is for; they count on that socket only."""
+PROFILE, KEY, HOST = "Ssechat-Profile", "Ssechat-Upstream-Key", "Ssechat-Upstream"
+"""Headers by which the app says what a request is for, and where its key belongs; they count on
+that socket only."""
 SERVER = "ssechat-relay"
 BELOW = "http://localhost/p"
 """Where requests go; the host is never looked up."""
@@ -56,18 +57,36 @@ class Health(msgspec.Struct):
     version: str = ""
 
 
-def socket_paths() -> list[Path]:
+def digest() -> str:
+    """What the relay's files are called by: there is one for each configuration and data
+    directory, for with another configuration a profile may be another host's."""
+    both = os.fsencode(paths.data_dir().resolve()) + b"\0" + os.fsencode(paths.config_file())
+    return hashlib.sha256(both).hexdigest()[:12]
+
+
+def socket_paths() -> Iterator[Path]:
     """Where it listens, the first of them that can be: in the state directory, or, where that path
     is too long or the file system has no sockets, in a directory of the user's own under the
     system's temporary one. Raises ConfigProblem."""
-    digest = hashlib.sha256(os.fsencode(paths.data_dir().resolve())).hexdigest()[:12]
-    path = paths.state_dir() / f"relay-{digest}.sock"
+    path = paths.state_dir() / f"relay-{digest()}.sock"
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        yield path
+    other = _temporary() / path.name
+    if len(os.fsencode(other)) <= LONGEST_PATH:
+        yield other
+
+
+def _temporary() -> Path:
     folder = Path(tempfile.gettempdir()) / f"ssechat-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    except OSError:
+        ours = False
+    if not ours or found.st_mode & 0o077:
         raise ConfigProblem(f"{folder} is not a directory of yours alone", remedy="remove it")
-    return [one for one in (path, folder / path.name) if len(os.fsencode(one)) <= LONGEST_PATH]
+    return folder
 
 
 class Background:
@@ -117,16 +136,16 @@ class Background:
     async def _running(self) -> Path:
         """The socket of a relay that runs. Raises Problem."""
         async with self._starting:
-            candidates = await asyncio.to_thread(socket_paths)
-            for path in candidates:
+            path = await asyncio.to_thread(_listening)
+            if path is not None:
                 health = await self._health(path)
                 if health is not None and not await self._outdated(path, health):
                     return path
             await self._start()
-            for path in candidates:
-                if await asyncio.to_thread(_listens, path):
-                    return path
-            raise _failed(f"see {_log_path()}")
+            path = await asyncio.to_thread(_listening)
+            if path is None:
+                raise _failed(f"see {_log_path()}")
+            return path
 
     async def _health(self, path: Path) -> Health | None:
         """What the relay says of itself; None if none listens. Problem if somebody else does."""
@@ -157,7 +176,7 @@ class Background:
             except OSError as error:
                 raise _failed(error.strerror or str(error)) from None
         _children[:] = [child, *(one for one in _children if one.poll() is None)]
-        if not await _until(lambda: any(map(_listens, socket_paths())) or child.poll() == FAULTY):
+        if not await _until(lambda: _listening() is not None or child.poll() == FAULTY):
             raise _failed(f"see {_log_path()}")
 
 
@@ -167,7 +186,7 @@ def _through(way: Route, path: Path) -> Route:
     target = msgspec.structs.replace(
         way.target,
         base_url=BELOW,
-        headers={PROFILE: quote(way.profile.name)},
+        headers={PROFILE: quote(way.profile.name), HOST: quote(way.profile.base_url)},
         secret_headers=secret,
         ca_file="",
         http2=False,
@@ -180,6 +199,11 @@ def _through(way: Route, path: Path) -> Route:
 
 def _target(path: Path) -> Target:
     return Target("http://localhost", uds=str(path), connect=2.0, shown="the background relay")
+
+
+def _listening() -> Path | None:
+    """The socket on which somebody listens. Raises ConfigProblem."""
+    return next(filter(_listens, socket_paths()), None)
 
 
 def _listens(path: Path) -> bool:

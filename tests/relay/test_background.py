@@ -308,7 +308,7 @@ async def test_nobody_elses_socket_is_used(
     async with FaultServer(whole) as server:
         with here(server.base_url) as place:
             async with session(place, monkeypatch) as one:
-                path = background.socket_paths()[0]
+                path = next(background.socket_paths())
 
                 async def stranger(
                     reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -321,3 +321,19 @@ async def test_nobody_elses_socket_is_used(
                 async with listening:
                     live = await ended(await asked(one))
                     assert not live.relayed
+
+
+async def test_a_key_goes_to_no_other_host_when_the_configuration_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORK_KEY", "sk-work-secret")
+    async with FaultServer(whole) as server, FaultServer(whole) as other:
+        with here(server.base_url, api_key_env="WORK_KEY") as place:
+            async with session(place, monkeypatch) as one:
+                file = place.folder / "config.toml"
+                file.write_text(file.read_text().replace(server.base_url, other.base_url))
+                live = await ended(await asked(one))
+                assert live.end is EndState.FAILED
+                assert live.outcome is not None
+                assert "start ssechat again" in live.outcome.note
+        assert server.requests == other.requests == []

@@ -135,6 +135,49 @@ async def test_a_key_that_the_upstream_repeats_is_taken_out(
             assert "secret" not in (await relay.ask(body=body)).text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_in_headers_is_as_carefully_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    monkeypatch.setenv("UP_KEY", "sk-upstream-secret")
+    said = {"X-Request-Id": "for sk-upstream-secret", "Request-Id": "snow\u2603", "Server": "x"}
+
+    async def handler(request: Request, wire: Wire) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        if stream:
+            kind = "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+            await wire.send(f"HTTP/1.1 200 OK\r\n{kind}{lines}\r\n".encode())
+            await finish(wire)
+        else:
+            await wire.send(f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{lines}\r\n{{}}".encode())
+            wire.finished = True
+
+    async with (
+        FaultServer(handler) as server,
+        relaying(tmp_path, server.base_url, upstream={"api_key_env": "UP_KEY"}) as relay,
+    ):
+        answer = await relay.ask(body=ASKED | {"stream": stream})
+        assert answer.status_code == 200
+        assert answer.headers["x-request-id"] == "for ***"
+        assert answer.headers.get("server") != "x"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_body_that_was_cut_off_does_not_pass_as_a_whole_one(
+    tmp_path: Path, status: int, stream: bool
+) -> None:
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.head(status, {"Content-Type": "application/json", "Content-Length": "1000"})
+        await wire.send('{"id":')
+        wire.cut()
+
+    async with FaultServer(handler) as server, relaying(tmp_path, server.base_url) as relay:
+        answer = await relay.ask(body=ASKED | {"stream": stream})
+        assert answer.status_code == 502
+        assert "cut off" in answer.json()["error"]["message"]
+
+
 async def test_an_upstream_that_cannot_be_reached_is_told_at_once(tmp_path: Path) -> None:
     async with relaying(tmp_path, "http://127.0.0.1:9") as relay:
         response = await relay.ask()

@@ -454,6 +454,28 @@ async def test_bounds_are_told_and_evict_nobody(tmp_path: Path) -> None:
         assert len(server.requests) == 1
 
 
+async def test_a_bound_on_live_streams_holds_for_requests_that_come_at_once(
+    tmp_path: Path,
+) -> None:
+    go_on = asyncio.Event()
+    limits = Limits(live_streams=2)
+
+    async def asked(relay: Relaying) -> int:
+        async with relay.asking() as response:
+            if response.status_code == 200:
+                await Body(response).until(1)
+            return response.status_code
+
+    async with (
+        FaultServer(held(go_on)) as server,
+        relaying(tmp_path, server.base_url, limits=limits) as relay,
+    ):
+        statuses = await asyncio.gather(*(asked(relay) for _ in range(12)))
+        assert sorted(statuses) == [200] * 2 + [429] * 10
+        assert len(server.requests) == 2
+        go_on.set()
+
+
 async def test_too_many_requests_have_to_wait(tmp_path: Path) -> None:
     limits = Limits(requests_per_minute=2)
     async with (

@@ -92,8 +92,10 @@ def token() -> None:
 @click.pass_obj
 def add(file: Path | None, name: str) -> None:
     """Make a token for NAME, and print it: this once, for only its hash is kept."""
-    if not name.strip() or not name.isprintable() or len(name) > 100:
-        raise click.UsageError("the name has to be printable, and at most 100 characters long")
+    if not name.strip() or not name.isprintable() or len(name) > 100 or name.startswith(":"):
+        raise click.UsageError(
+            "the name has to be printable, at most 100 characters long, and not to begin with :"
+        )
 
     async def work(journal: RelayJournal) -> str | None:
         return await journal.add_token(name)

@@ -35,13 +35,7 @@ from ssechat.hub.route import Direct, Profiles, Route, Routes, Via
 from ssechat.hub.shelf import let_go
 from ssechat.hub.slots import ResumeSlots
 from ssechat.hub.subscription import subscribe
-from ssechat.journal import (
-    STOPPING,
-    UNFINISHED,
-    Journal,
-    NewStream,
-    StreamRow,
-)
+from ssechat.journal import STOPPING, UNFINISHED, Journal, NewStream, StreamRow
 from ssechat.link import Clients
 from ssechat.wake import watch
 
@@ -143,6 +137,12 @@ class Hub:
         row = await self.journal.stream(begun.stream_id)
         live = self._live(row)
         return live, self._open(live, row, way, passing)
+
+    async def discard(self, live: Live) -> None:
+        """Forget a stream that was not started."""
+        del self._lives[live.stream_id]
+        await self._pumps.pop(live.stream_id).close()
+        await self.journal.delete(live.conversation_id)
 
     async def take_up(self, *, only: str = "", take_over: bool = False) -> list[Live]:
         """Go on with the streams whose process is dead (with `only`, with that one alone); follow

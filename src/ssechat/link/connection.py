@@ -198,9 +198,10 @@ async def fetch(
     *,
     limit: int | None = None,
     seconds: float | None = None,
+    whole: bool = False,
 ) -> Answer:
     """One short request: its answer, of whose body at most `limit` bytes are read. Headers and body
-    may take `seconds` each. LinkProblem if there is no answer."""
+    may take `seconds` each. LinkProblem if there is no answer or, with `whole`, not all of one."""
     limit = ANSWER_LIMIT if limit is None else limit
     seconds = BODY_TIME if seconds is None else seconds
 
@@ -213,7 +214,8 @@ async def fetch(
 
     async with Exchange(opening) as exchange:
         response = await _head(exchange, target, seconds)
-        body = await exchange.beginning(limit, seconds)
+        read = exchange.whole if whole else exchange.beginning
+        body = await read(limit, seconds)
         asked = retry_after(response.headers.get("retry-after", ""))
         redact = target.redactor
         server = redact(response.headers.get("server", ""))

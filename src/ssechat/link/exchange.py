@@ -123,6 +123,19 @@ class Exchange:
             pass
         return bytes(body[:most])
 
+    async def whole(self, most: int, seconds: float) -> bytes:
+        """All of the body. LinkProblem if it is cut, or takes longer, or has more bytes."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(seconds):
+                async for chunk in self.chunks():
+                    body += chunk.data
+                    if len(body) > most:
+                        raise LinkProblem(f"the answer has more than {most} bytes", kind="limit")
+        except (OSError, httpx.HTTPError):
+            raise LinkProblem("the answer was cut off", kind="lost") from None
+        return bytes(body)
+
     def give_up(self, problem: LinkProblem) -> None:
         """Who waits for this exchange gets `problem`."""
         self._problem = problem

@@ -12,8 +12,9 @@ from ssechat.journal.relay import RelayJournal
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
 
-LOCAL = "local"
-"""The owner of everything that comes over a Unix socket, which only its owner can open."""
+LOCAL = ":local"
+"""The owner of everything that comes over a Unix socket, which only its owner can open. No token
+has such a name."""
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
 _MINUTE = 60.0  # s
 

@@ -29,6 +29,8 @@ def routes() -> list[Route]:
 async def _request(request: Request) -> Response:
     """A request for the profile that its headers name: a POST for an answer, a GET as it is."""
     relay = relay_of(request)
+    if request.method not in ("GET", "POST"):
+        raise Refusal(405, "only GET and POST")
     path = request.path_params.get("path", "")
     if path and not endpoints.is_safe(path):
         raise Refusal(400, "no such path")
@@ -38,8 +40,11 @@ async def _request(request: Request) -> Response:
     headers = dict(request.headers)
     call = endpoints.call(request.method, path, request.url.query, headers, body)
     if request.method == "GET":
-        answer = await fetch(relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST)
-        return Response(answer.body, answer.status, shown(answer.head).headers)
+        answer = await fetch(
+            relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST, whole=True
+        )
+        head = shown(answer.head, way.target.redactor)
+        return Response(answer.body, head.status, head.headers)
     started = await relay.start(
         LOCAL, way, call, key=key_of(request), digest=_digest(way.profile.name, call)
     )

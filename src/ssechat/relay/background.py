@@ -17,7 +17,7 @@ import msgspec
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ssechat import paths, settings
-from ssechat.background import KEY, PROFILE, socket_paths
+from ssechat.background import HOST, KEY, PROFILE, digest, socket_paths
 from ssechat.core.errors import Problem
 from ssechat.hub.route import Route, route
 from ssechat.keys import Secret
@@ -40,10 +40,16 @@ def config(path: Path) -> RelayConfig:
     return RelayConfig(uds=str(path), detach_ttl=_DAY, retention=7 * _DAY, limits=limits)
 
 
+def journal_file() -> Path:
+    """Of its own: another relay's retention, and its tokens, are nothing to it."""
+    return paths.data_dir() / f"background-{digest()}.db"
+
+
 @contextmanager
-def alone() -> Iterator[bool]:
-    """Whether this process is the one background relay of its data directory."""
-    number = os.open(paths.data_dir() / "relay.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def alone(journal: Path) -> Iterator[bool]:
+    """Whether this process is the only relay on this journal."""
+    lock = journal.with_name(f"{journal.name}.lock")
+    number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,6 +89,8 @@ async def way(headers: dict[str, str]) -> Route:
     found = await asyncio.to_thread(profile, name)
     if found is None:
         raise Refusal(404, f"config.toml has no profile {name!r}")
+    if found.base_url != unquote(headers.get(HOST.lower(), "")):
+        raise Refusal(409, f"profile {name!r} has changed in config.toml: start ssechat again")
     key = headers.get(KEY.lower(), "")
     return await route(found, Secret(key) if key else None)
 

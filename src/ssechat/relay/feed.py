@@ -37,6 +37,10 @@ class Piece(NamedTuple):
     data: bytes
 
 
+class Forgotten(Exception):
+    """The stream was forgotten before a reader had all of it."""
+
+
 class Feed:
     """The events of one stream; `take` is told of frames once they are in the journal.
 
@@ -64,7 +68,7 @@ class Feed:
 
     async def load(self) -> None:
         """Take what the journal holds of a stream that has ended."""
-        while rows := await self._journal.frames(self.stream_id, self.end.frames, _PAGE):
+        while rows := await self._journal.frames(self.stream_id, self.end.frames, self._page):
             self.take([frame for _, frame in rows])
         self.close()
 
@@ -97,7 +101,7 @@ class Feed:
 
     async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
         """What follows event number `after`, to the end of the stream. With `lines` the upstream's
-        NDJSON as it came, without ids."""
+        NDJSON as it came, without ids. May be Forgotten."""
         place = await self._find(after)
         while True:
             changed = self._changed
@@ -107,8 +111,8 @@ class Feed:
                 await changed.wait()
                 continue
             pieces = self._from_ring(place, lines) or await self._from_journal(place, lines)
-            if not pieces:  # it was deleted meanwhile
-                return
+            if not pieces:
+                raise Forgotten
             place = pieces[-1].place
             if data := b"".join(piece.data for piece in pieces):
                 yield data
@@ -140,7 +144,7 @@ class Feed:
 
     async def _from_journal(self, place: Place, lines: bool) -> list[Piece]:
         pieces = []
-        for _, frame in await self._journal.frames(self.stream_id, place.frames, _PAGE):
+        for _, frame in await self._journal.frames(self.stream_id, place.frames, self._page):
             piece = self._line(place, frame) if lines else self._piece(place, frame)
             pieces.append(piece)
             place = piece.place
@@ -162,6 +166,12 @@ class Feed:
         event = frame.kind is FrameKind.EVENT
         data = frame.data.encode("utf-8", "replace") + b"\n" if event else b""
         return Piece(Place(place.frames + 1, place.events + event), data)
+
+    @property
+    def _page(self) -> int:
+        """Frames read at once: not more bytes than a slow reader may have before it."""
+        each = self.size // self.end.frames if self.end.frames else RING
+        return max(1, min(_PAGE, RING // max(each, 1)))
 
     def _wake(self) -> None:
         self._changed.set()

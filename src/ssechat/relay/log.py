@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from ssechat.hub import Live
+
 log = logging.getLogger("ssechat.relay")
 
 
@@ -24,6 +26,18 @@ def set_up() -> None:
 def note(event: str, **facts: object) -> None:
     """Something happened. `facts` must not come from a prompt, an answer or a header of auth."""
     log.info(event, extra={"facts": facts})
+
+
+def ended(live: Live, events: int, size: int) -> None:
+    note(
+        "stream ended",
+        stream=live.stream_id,
+        upstream=live.profile.partition("/")[0],
+        state=str(live.end),
+        events=events,
+        bytes=size,
+        resumes=live.fold.resumes,
+    )
 
 
 class _Lines(logging.Formatter):

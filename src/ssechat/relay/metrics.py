@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from ssechat.core.frames import Frame, FrameKind
+from ssechat.hub import Live
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -36,10 +37,11 @@ class Metrics:
                 self.events += 1
                 self.event_bytes += len(frame.data)
 
-    def ended(self, upstream: str, state: str, ttfb: float | None, resumes: int) -> None:
-        """A stream ended; `ttfb` is the seconds until its first event, if it had one."""
-        self._ended[upstream, state] += 1
-        self.resumes[upstream] += resumes
+    def live_ended(self, live: Live) -> None:
+        upstream = live.profile.partition("/")[0]
+        self._ended[upstream, str(live.end)] += 1
+        self.resumes[upstream] += live.fold.resumes
+        ttfb = live.fold.meter.ttfb()
         if ttfb is not None:
             waits = self._waits.setdefault(upstream, [0] * (len(_BUCKETS) + 1))
             waits[bisect_left(_BUCKETS, ttfb)] += 1

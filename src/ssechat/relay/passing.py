@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import NamedTuple
 
-from ssechat.core.errors import Problem
+from ssechat.core.errors import LinkProblem, Problem
 from ssechat.link import Head
 from ssechat.link.exchange import Exchange
 from ssechat.link.target import Redactor
 
 _HEADERS = (
     *("content-type", "retry-after", "request-id", "x-request-id", "openai-processing-ms"),
-    *("content-language", "www-authenticate", "allow"),
+    *("content-encoding", "content-language", "www-authenticate", "allow"),
 )
 """Headers of an answer that a client may see: none that speaks of the connection or of cookies."""
 _LIMIT_HEADERS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
+_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 LARGEST = 32 * 2**20
 """Bytes of an answer that is no stream; it may hold images."""
 LONGEST = 600.0
@@ -29,14 +31,15 @@ class Verbatim(NamedTuple):
     body: bytes
 
 
-def shown(head: Head) -> Head:
-    """What a client may see of it."""
+def shown(head: Head, redact: Redactor) -> Head:
+    """What a client may see of it, without the upstream's key; what no server may send is left
+    out."""
     kept = {
-        name: value
+        name: redact(value)
         for name, value in head.headers.items()
-        if name in _HEADERS or name.startswith(_LIMIT_HEADERS)
+        if (name in _HEADERS or name.startswith(_LIMIT_HEADERS)) and _VALUE.fullmatch(value)
     }
-    return Head(head.status, kept)
+    return Head(head.status if 200 <= head.status < 600 else 502, kept)
 
 
 class FirstAnswer:
@@ -53,13 +56,17 @@ class FirstAnswer:
 
     def opened(self, head: Head) -> None:
         if not self.came.done():
-            self.came.set_result(shown(head))
+            self.came.set_result(shown(head, self._redact))
 
     async def other(self, head: Head, exchange: Exchange) -> None:
         self.passed = True
-        body = self._redact.body(await exchange.beginning(LARGEST, LONGEST))
+        try:
+            body = self._redact.body(await exchange.whole(LARGEST, LONGEST))
+        except LinkProblem as problem:
+            self.none(problem)
+            return
         if not self.came.done():
-            self.came.set_result(Verbatim(shown(head), body))
+            self.came.set_result(Verbatim(shown(head, self._redact), body))
 
     def none(self, problem: Problem) -> None:
         """There will be no answer."""

@@ -9,10 +9,12 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ssechat.relay.feed import Feed
+from ssechat.relay.feed import Feed, Forgotten
 
 HEARTBEAT = 15.0
 """Seconds without an event after which a comment says that the connection lives."""
+PATIENCE = 60.0
+"""Seconds that a reader may take nothing, before its connection breaks off: it has its cursor."""
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store, no-transform",
@@ -67,8 +69,12 @@ class Reading(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         events = self._feed.follow(self._after, lines=self._lines)
-        async for data in events if self._lines else _alive(events):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+        try:
+            async for data in events if self._lines else _alive(events):
+                async with asyncio.timeout(PATIENCE):
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+        except (Forgotten, TimeoutError):
+            return
         if self._feed.closed:  # else the connection breaks off, lest it looks like the end
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

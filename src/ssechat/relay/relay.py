@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import dialect as codec_of
-from ssechat.core.errors import LinkProblem, Problem
+from ssechat.core.errors import JournalProblem, LinkProblem, Problem
 from ssechat.core.fold import mark_note
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import State
 from ssechat.hub import Hub, Live
 from ssechat.hub.prompts import findable
+from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route
 from ssechat.journal import UNFINISHED, Outcome
 from ssechat.journal.relay import Owned, RelayJournal, view_of
 from ssechat.journal.rows import new_id
 from ssechat.link import Clients, Head
-from ssechat.relay import background, errors
+from ssechat.relay import background, errors, log, upkeep
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
-from ssechat.relay.log import note
 from ssechat.relay.metrics import Metrics
 from ssechat.relay.objects import Objects
 from ssechat.relay.passing import FirstAnswer, Verbatim
@@ -38,10 +40,6 @@ _REMEMBERED = 86_400.0
 _KEPT_FEEDS = 256
 PACE = 0.004
 """Seconds between two commits of a stream that is fast: each costs as much as many events."""
-_LOOK = 1.0  # s between looks at streams that nobody reads
-_FORGET = 60.0  # s between looks at streams that ended long ago
-
-Profiles = Callable[[str], Profile | None]
 
 
 class Started(NamedTuple):
@@ -70,13 +68,14 @@ class Relay:
         self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, FirstAnswer] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._starting: Counter[str] = Counter()  # requests that are not written down yet
         self._why: dict[str, str] = {}
         self._fetched: dict[str, str] = {}
         self.objects = Objects(journal, self._spawn)
-        self._unread: dict[str, float] = {}
         journal.last_event = self._last_event
         journal.written = self._written
-        self._tasks = [asyncio.create_task(work()) for work in (self._watch_readers, self._tidy)]
+        work = (upkeep.watch_readers(self), upkeep.tidy(self))
+        self._tasks = [asyncio.create_task(one) for one in work]
 
     @classmethod
     async def open(cls, config: RelayConfig, path: Path) -> Relay:
@@ -105,6 +104,10 @@ class Relay:
     @property
     def in_use(self) -> bool:
         return bool(self.hub.lives or self.readers or self._opening)
+
+    def is_read(self, stream_id: str) -> bool:
+        feed = self._feeds.get(stream_id)
+        return feed is not None and feed.readers > 0
 
     @property
     def readers(self) -> int:
@@ -145,36 +148,64 @@ class Relay:
     async def _start(
         self, owner: str, way: Route, call: Call, key: str | None, digest: bytes
     ) -> Started:
-        self._make_room(owner, await self.journal.all_of(owner, UNFINISHED, 1 << 20))
-        dialect, upstream = way.profile.dialect, way.profile.name.partition("/")[0]
         first = FirstAnswer(way.target.redactor)
         stream_id = new_id("st_")
         self._opening[stream_id] = first
-        call = findable(call, way.profile)
-        live, pump = await self.hub.begin(
-            way, call, "", passing=first, text="", stream_id=stream_id
-        )
-        owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
-        await self.journal.register(owned)
-        self.objects.begin(stream_id, owner)
-        note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
-        pump.start(pump.out.submitted())
+        self._starting[owner] += 1
         try:
-            came = await asyncio.shield(first.came)
-        except Problem:
-            await self._drop(live)
-            raise
+            self._make_room(owner, await self.journal.all_of(owner, UNFINISHED, 1 << 20))
+            live, pump = await self._written_down(owner, way, call, first, stream_id, key, digest)
+            self._starting[owner] -= 1
+            owner = ""
+            pump.start(pump.out.submitted())
+            try:
+                came = await asyncio.shield(first.came)
+            except Problem:
+                await self._drop(live)
+                raise
         finally:
             del self._opening[stream_id]
+            if owner:
+                self._starting[owner] -= 1
         if isinstance(came, Verbatim):
             await self._drop(live)
             return Started(None, came.head, came.body)
         return Started(self._feeds[stream_id], came)
 
+    async def _written_down(
+        self,
+        owner: str,
+        way: Route,
+        call: Call,
+        first: FirstAnswer,
+        stream_id: str,
+        key: str | None,
+        digest: bytes,
+    ) -> tuple[Live, Pump]:
+        """The request with its owner in the journal, and what will send it; or neither."""
+        dialect, upstream = way.profile.dialect, way.profile.name.partition("/")[0]
+        call = findable(call, way.profile)
+        live, pump = await self.hub.begin(
+            way, call, "", passing=first, text="", stream_id=stream_id
+        )
+        owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
+        try:
+            await self.journal.register(owned)
+            if key and await self.journal.past(owner, f"key:{key}"):
+                raise Refusal(409, "this request was cancelled before it came")
+        except (Problem, Refusal):
+            with suppress(JournalProblem):
+                await self.hub.discard(live)
+            self._feeds.pop(stream_id, None)
+            raise
+        self.objects.begin(stream_id, owner)
+        log.note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
+        return live, pump
+
     def _make_room(self, owner: str, live: list[Owned]) -> None:
         if self.draining:
             raise Refusal(503, "the relay is about to end", headers={"Retry-After": "5"})
-        if len(live) >= self.config.limits.live_streams:
+        if len(live) + self._starting[owner] > self.config.limits.live_streams:
             most = self.config.limits.live_streams
             raise Refusal(
                 429, f"{most} streams of yours are live already", headers={"Retry-After": "5"}
@@ -246,6 +277,8 @@ class Relay:
         known = await self.journal.by_key(owner, key)
         if known is None:
             await self.journal.call_off(owner, key, time.time() + _REMEMBERED)
+            known = await self.journal.by_key(owner, key)  # it may have come meanwhile
+        if known is None:
             return None
         self.stop(known.stream_id, "it was cancelled")
         return known
@@ -300,7 +333,8 @@ class Relay:
                 unwatch()
                 feed.close()
                 self.objects.end(live.stream_id)
-                self._report(live, feed)
+                self.metrics.live_ended(live)
+                log.ended(live, feed.events, feed.size)
 
         live.tap = take
         unwatch = live.watch(changed)
@@ -309,20 +343,6 @@ class Relay:
         task = asyncio.create_task(work)
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
-
-    def _report(self, live: Live, feed: Feed) -> None:
-        upstream, state = live.profile.partition("/")[0], str(live.end)
-        ttfb = live.fold.meter.ttfb()
-        self.metrics.ended(upstream, state, ttfb, live.fold.resumes)
-        note(
-            "stream ended",
-            stream=live.stream_id,
-            upstream=upstream,
-            state=state,
-            events=feed.events,
-            bytes=feed.size,
-            resumes=live.fold.resumes,
-        )
 
     def _look_at_opening(self, live: Live) -> None:
         """A client does not wait for an upstream that cannot be reached: it has its own retries."""
@@ -363,27 +383,9 @@ class Relay:
 
     # Housekeeping.
 
-    async def _watch_readers(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK)
-            now = time.monotonic()
-            for live in self.hub.lives:
-                feed = self._feeds.get(live.stream_id)
-                if feed is None or feed.readers:
-                    self._unread.pop(live.stream_id, None)
-                elif now - self._unread.setdefault(live.stream_id, now) > self.config.detach_ttl:
-                    self.stop(live.stream_id, "nobody read it for too long")
-
     async def forget_old(self) -> None:
         """Forget what ended longer ago than it is kept."""
         for owned in await self.journal.old(time.time() - self.config.retention):
-            await self._forget(owned)
+            if not self.is_read(owned.stream_id):
+                await self._forget(owned)
         await self.journal.tidy()
-
-    async def _tidy(self) -> None:
-        while True:
-            try:
-                await self.forget_old()
-            except Problem:
-                pass  # the journal is busy or full: next time
-            await asyncio.sleep(_FORGET)

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.routing import Route
 
 from ssechat import paths
-from ssechat.core.errors import ConfigProblem
+from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.relay import background, log
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.relay import Relay
@@ -33,27 +33,36 @@ Say = Callable[[str], object]
 
 def run(config: RelayConfig, say: Say) -> None:
     """Serve until a signal comes. `say` tells the operator. Raises Problem."""
-    listener = bind_unix(Path(config.uds)) if config.uds else bind(config.host, config.port)
-    with contextlib.closing(listener):
-        try:
-            asyncio.run(_serve(config, listener, say))
-        finally:
-            if config.uds:
-                Path(config.uds).unlink(missing_ok=True)
+    file = journal_file(config)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with background.alone(file) as first:
+        if not first:
+            raise Problem(
+                f"another relay keeps its streams in {file}",
+                remedy="stop it, or give this one a journal of its own in relay.toml",
+            )
+        listener = bind_unix(Path(config.uds)) if config.uds else bind(config.host, config.port)
+        with contextlib.closing(listener):
+            try:
+                asyncio.run(_serve(config, file, listener, say))
+            finally:
+                if config.uds:
+                    Path(config.uds).unlink(missing_ok=True)
 
 
 def run_background(say: Say) -> None:
     """Serve the user's apps until nobody needs it; return at once if another process does."""
     from ssechat.relay import app_api
 
-    with background.alone() as first:
+    file = background.journal_file()
+    with background.alone(file) as first:
         if not first:
             return
         listener, path = background.listen()
         with contextlib.closing(listener):
             try:
                 config = background.config(path)
-                asyncio.run(_serve(config, listener, say, app_api.routes()))
+                asyncio.run(_serve(config, file, listener, say, app_api.routes()))
             finally:
                 path.unlink(missing_ok=True)
 
@@ -65,9 +74,13 @@ def journal_file(config: RelayConfig) -> Path:
 
 
 async def _serve(
-    config: RelayConfig, listener: socket.socket, say: Say, more: Sequence[Route] = ()
+    config: RelayConfig,
+    file: Path,
+    listener: socket.socket,
+    say: Say,
+    more: Sequence[Route] = (),
 ) -> None:
-    relay = await Relay.open(config, journal_file(config))
+    relay = await Relay.open(config, file)
     idle: asyncio.Task[None] | None = None
     try:
         if not config.uds:

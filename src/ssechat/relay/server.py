@@ -150,10 +150,13 @@ async def _verbatim(
 ) -> Response:
     """An answer that is no stream: not journalled. With `owner`, what it names is theirs."""
     way = await route(relay.config.upstreams[upstream].profile(spoken))
-    answer = await fetch(relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST)
+    answer = await fetch(
+        relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST, whole=True
+    )
+    head = shown(answer.head, way.target.redactor)
     if owner and answer.status == 200 and (kept := _id_of(answer.body)):
         await relay.journal.keep_object(upstream, kept, owner)
-    return Response(answer.body, answer.status, shown(answer.head).headers)
+    return Response(answer.body, head.status, head.headers)
 
 
 def _spoken(request: Request, upstream: Upstream) -> str:

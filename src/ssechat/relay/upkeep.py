@@ -1,0 +1,37 @@
+"""What the relay does by itself: it ends streams that nobody reads, and forgets old ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from ssechat.core.errors import Problem
+
+if TYPE_CHECKING:
+    from ssechat.relay.relay import Relay
+
+_LOOK = 1.0  # s between looks at streams that nobody reads
+_FORGET = 60.0  # s between looks at streams that ended long ago
+
+
+async def watch_readers(relay: Relay) -> None:
+    """Stop what nobody has read for `detach_ttl`."""
+    unread: dict[str, float] = {}
+    while True:
+        await asyncio.sleep(_LOOK)
+        now = time.monotonic()
+        alone = [live.stream_id for live in relay.hub.lives if not relay.is_read(live.stream_id)]
+        unread = {stream: unread.get(stream, now) for stream in alone}
+        for stream, since in unread.items():
+            if now - since > relay.config.detach_ttl:
+                relay.stop(stream, "nobody read it for too long")
+
+
+async def tidy(relay: Relay) -> None:
+    while True:
+        try:
+            await relay.forget_old()
+        except Problem:
+            pass  # the journal is busy or full: next time
+        await asyncio.sleep(_FORGET)
