@@ -139,6 +139,8 @@ class Wire(asyncio.Protocol):
 
     def reset(self) -> None:
         """Close now with a RST. What was sent just before may be lost to the peer."""
+        if self._transport.is_closing():  # the peer was faster
+            return
         sock = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
