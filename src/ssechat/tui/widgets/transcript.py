@@ -27,7 +27,7 @@ from ssechat.tui.widgets.finding import Finding
 from ssechat.tui.widgets.rail import Rail
 from ssechat.tui.widgets.transcript_styles import COMPONENTS, CSS, Palette
 
-SLICE = 0.003
+SLICE = 0.002
 """s of reading in a row, about, while text comes in: keys and streams have their turn between."""
 FIRST = 0.010
 """s of reading at once where the reader has just gone: enough for two screens of Markdown."""
