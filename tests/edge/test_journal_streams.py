@@ -25,7 +25,6 @@ from ssechat.journal import (
     Outcome,
     begin,
     frames,
-    lease_alive,
     packs,
     streams,
 )
@@ -69,7 +68,7 @@ async def test_begin_writes_question_answer_and_live_stream_with_our_lease(tmp_p
         row = await journal.stream(made.stream_id)
         assert (row.state, row.call, row.idempotency_key) == ("live", CALL, "key-1")
         assert row.lease == str(journal.lease)
-        assert lease_alive(row)
+        assert await journal.lives(row)
         conversation = await journal.conversation(made.conversation_id)
         assert (conversation.title, conversation.head) == ("Why?", answer.id)
 
@@ -333,17 +332,6 @@ async def test_an_ended_stream_cannot_be_adopted(tmp_path: Path) -> None:
         stream_id = await begun(journal)
         await journal.settle(stream_id, COMPLETE)
         assert not await journal.adopt(stream_id, "")
-
-
-async def test_changes_tells_what_any_process_wrote(tmp_path: Path) -> None:
-    async with opened(tmp_path) as ours, opened(tmp_path, OTHER) as other:
-        before = await ours.changes()
-        assert await ours.changes() == before
-        await begun(other)
-        after = await ours.changes()
-        assert after != before
-        await begun(ours)
-        assert await ours.changes() != after
 
 
 async def test_marks_are_frames_too(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ import pytest
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.reply import Mended
 from ssechat.core.resume import State
-from ssechat.hub import Live
-from ssechat.hub import hub as hub_module
+from ssechat.hub import Live, streams
 from ssechat.journal import Lease
 from ssechat.journal.lease import process_start
 from support import hub_process
@@ -186,7 +185,7 @@ def neighbour() -> Lease:
 async def test_a_window_that_lost_its_stream_follows_the_one_that_took_it(
     api: Api, quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "HEARTBEAT", 1.0)
+    monkeypatch.setattr(streams, "HEARTBEAT", 1.0)
     gate, later = Gate(), Gate()
     legs = [Leg(gate=gate, gate_at=6), Leg(gate=later, gate_at=2)]
     async with api.serve(legs=legs) as server:

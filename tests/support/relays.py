@@ -59,7 +59,7 @@ class Relaying:
 
     async def ended(self, stream_id: str) -> None:
         """Wait until the stream has ended."""
-        live = self.relay.hub.held(stream_id)
+        live = self.relay.streams.held(stream_id)
         if live is not None:
             async with asyncio.timeout(10):
                 await live.ended.wait()

@@ -8,33 +8,29 @@ from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import UNFINISHED, Journal, NotFound, StreamRow, lease_alive
+from ssechat.journal import UNFINISHED, NotFound, StreamJournal, StreamRow
 
-_LOOK = 0.25  # s between looks at the journal
 _RETRY = 1.0  # s
 _PAGE = 500  # frames read at once
 
 
-async def follow(journal: Journal, live: Live) -> StreamRow:
+async def follow(journal: StreamJournal, live: Live) -> StreamRow:
     """Fold what appears until the stream has ended or its owner is dead; the row as it is then."""
-    seen = -1
     while True:
         row = await journal.stream(live.stream_id)
-        changes = await journal.changes()
-        if changes != seen:
-            seen = changes
+        if row.last_seq > live.seq:
             await catch_up(journal, live)
         if row.state not in UNFINISHED:
             live.close(Settle(EndState(row.state), row.note))
             live.ended.set()
             live.changed()
             return row
-        if not lease_alive(row):
+        if not await journal.lives(row):
             return row
-        await asyncio.sleep(_LOOK)
+        await journal.news(live.stream_id, live.seq)
 
 
-async def keep_following(journal: Journal, live: Live) -> StreamRow | None:
+async def keep_following(journal: StreamJournal, live: Live) -> StreamRow | None:
     """Fold another process' frames as it writes them. The stream's row, once that process is dead
     and the stream ours; None if it has ended."""
     while not live.ended.is_set():
@@ -52,7 +48,7 @@ async def keep_following(journal: Journal, live: Live) -> StreamRow | None:
     return None
 
 
-async def catch_up(journal: Journal, live: Live) -> None:
+async def catch_up(journal: StreamJournal, live: Live) -> None:
     """Fold what the journal holds beyond what is folded."""
     while rows := await journal.frames(live.stream_id, live.seq, _PAGE):
         live.take([frame for _, frame in rows])

@@ -1,94 +1,29 @@
-"""The hub: starts streams, takes up those that others left, stops them; it outlives every tab."""
+"""The hub: the live streams of a process that answer in conversations; it outlives every tab."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import suppress
-from typing import Any
-
-from ssechat import link
-from ssechat.core.conversation import Call
-from ssechat.core.dialects import DIALECTS
-from ssechat.core.errors import ConfigProblem, JournalProblem, Problem
-from ssechat.core.fold import Fold, mark
-from ssechat.core.frames import Frame, MarkName
-from ssechat.core.resume import (
-    KEPT,
-    Rung,
-    Stopped,
-    Stream,
-    Woken,
-    take_up,
-)
-from ssechat.hub.continuing import continues, going_on, not_resumed, rung_after
+from ssechat.core.errors import ConfigProblem, JournalProblem
+from ssechat.core.frames import MarkName
+from ssechat.core.resume import KEPT, Rung, take_up
+from ssechat.hub.continuing import going_on, not_resumed, rung_after
 from ssechat.hub.follower import catch_up
 from ssechat.hub.forks import sibling
 from ssechat.hub.live import Live
-from ssechat.hub.others import Others
-from ssechat.hub.outcome import settle_cut
-from ssechat.hub.outgoing import Outgoing
 from ssechat.hub.prompts import Question, findable, humbled, prompt
-from ssechat.hub.pump import Pump
-from ssechat.hub.relays import Relays
-from ssechat.hub.route import Direct, Profiles, Route, Routes, Via
-from ssechat.hub.shelf import let_go
-from ssechat.hub.slots import ResumeSlots
-from ssechat.hub.subscription import subscribe
-from ssechat.journal import STOPPING, UNFINISHED, Journal, NewStream, StreamRow
+from ssechat.hub.route import Profiles, Route, Via
+from ssechat.hub.streams import Streams
+from ssechat.journal import UNFINISHED, Journal, StreamRow
 from ssechat.link import Clients
-from ssechat.wake import watch
-
-HEARTBEAT = 5.0  # s between two beats of our leases
 
 
-class Hub:
-    """The live streams of this process, one pump each.
-
-    With `forks`, another answer that a server sends becomes the next attempt. `made` is told of
-    each stream before any of its frames is folded. `pace` is the `Recorder`'s.
-    """
+class Hub(Streams[Journal]):
+    """Asks questions, goes on with answers, and keeps what servers send instead."""
 
     def __init__(
-        self,
-        journal: Journal,
-        clients: Clients,
-        profiles: Profiles,
-        *,
-        via: Via | None = None,
-        forks: bool = True,
-        made: Callable[[Live], object] = lambda live: None,
-        pace: float = 0.0,
+        self, journal: Journal, clients: Clients, profiles: Profiles, *, via: Via | None = None
     ) -> None:
-        self.journal = journal
-        self.clients = clients
-        self._routes = Routes(profiles, via or Direct())
-        self._forks = forks
-        self._made = made
-        self._pace = pace
-        self._lives: dict[str, Live] = {}
-        self._pumps: dict[str, Pump] = {}
+        super().__init__(journal, clients, profiles, via=via)
         self._continued: set[str] = set()  # messages whose continuation is being made
-        self._relays = Relays(journal, clients)
-        self._slots = ResumeSlots()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._others = Others(journal, self._start, self._resume)
-        self._watch = watch(self.wake_all)
-        self._start(self._beat())
-
-    @property
-    def lives(self) -> list[Live]:
-        """Streams that have not ended."""
-        return [live for live in self._lives.values() if not live.ended.is_set()]
-
-    def held(self, stream_id: str) -> Live | None:
-        """A stream that is held here, ended or not."""
-        return self._lives.get(stream_id)
-
-    def live(self, message_id: str) -> Live | None:
-        """The stream that answers as `message_id`, while it is held here."""
-        found = (live for live in self._lives.values() if live.message_id == message_id)
-        return next(found, None)
 
     async def submit(self, question: Question) -> Live:
         """Write the question and its request down, then send it. Raises Problem; nothing is sent
@@ -116,53 +51,6 @@ class Hub:
         )
         pump.start(pump.out.submitted())
         return live
-
-    async def begin(
-        self, way: Route, call: Call, model: str, passing: link.Passing | None = None, **place: Any
-    ) -> tuple[Live, Pump]:
-        """Write down a new answer and the request for it, and make its pump, which is to be
-        started with `pump.out.submitted()`. `place` is as for `NewStream`."""
-        profile = way.profile
-        begun = await self.journal.begin(
-            NewStream(
-                profile=profile.name,
-                model=model,
-                dialect=profile.dialect,
-                options=profile.options,
-                call=call,
-                idempotency_key=way.new_key(),
-                **place,
-            )
-        )
-        row = await self.journal.stream(begun.stream_id)
-        live = self._live(row)
-        return live, self._open(live, row, way, passing)
-
-    async def discard(self, live: Live) -> None:
-        """Forget a stream that was not started."""
-        del self._lives[live.stream_id]
-        await self._pumps.pop(live.stream_id).close()
-        await self.journal.delete(live.conversation_id)
-
-    async def take_up(self, *, only: str = "", take_over: bool = False) -> list[Live]:
-        """Go on with the streams whose process is dead (with `only`, with that one alone); follow
-        those of a living one, or with `take_over` go on with them, too."""
-        taken = []
-        for row in await self.journal.orphans():
-            if only and row.id != only:
-                continue
-            if row.dialect in DIALECTS and await self.journal.adopt(row.id, row.lease):
-                taken.append(await self._others.take(row, self._live(row)))
-        for row in await self.journal.foreign():
-            if only and row.id != only:
-                continue
-            if row.dialect in DIALECTS and row.id not in self._lives:
-                taken.append(self._follow(row))
-        if take_over:
-            for live in taken:
-                with suppress(ConfigProblem):  # it is followed instead
-                    await self.take_over(live)
-        return taken
 
     async def resume(self, stream_id: str, *, by_request: bool = False) -> Live:
         """Go on with an ended answer, as the user asks: on its stream if the server still has that,
@@ -213,132 +101,11 @@ class Hub:
         pump.start(pump.out.submitted())
         return live
 
-    def stop(self, live: Live) -> None:
-        """End the generation. (Closing a tab does not: streams are the hub's.)"""
-        if pump := self._pumps.get(live.stream_id):
-            pump.tell(Stopped())
-
-    def detach(self, live: Live) -> bool:
-        """Leave the generation to the server, as soon as it has named it; False if it would end
-        with our connection."""
-        pump = self._pumps.get(live.stream_id)
-        return pump is not None and pump.detach()
-
-    def wake(self, live: Live) -> None:
-        """Try again now instead of waiting."""
-        if pump := self._pumps.get(live.stream_id):
-            pump.tell(Woken())
-
-    def wake_all(self, why: str) -> None:
-        """`why`, one of `wake.REASONS`: look at once whether connections live."""
-        for pump in tuple(self._pumps.values()):
-            pump.wake(why)
-
-    async def take_over(self, live: Live) -> bool:
-        """Take a stream from the living process that reads it, which then follows us."""
-        return await self._others.take_over(live)
-
-    async def subscribe(self, live: Live, after: int = 0) -> AsyncIterator[Frame]:
-        """The stream's frames from the journal, then those that come, until its end; frames that
-        the journal refuses for now come from memory."""
-        async for frame in subscribe(self.journal, live, self._unsaved, after):
-            yield frame
-
-    def _unsaved(self, live: Live, after: int) -> list[Frame]:
-        pump = self._pumps.get(live.stream_id)
-        return pump.unsaved(after) if pump else []
-
-    async def close(self) -> None:
-        """Save what has arrived and let go. Streams that can resume go on at the next start."""
-        self._watch.close()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pump.close() for pump in self._pumps.values()))
-        try:
-            await self.journal.release()
-        except JournalProblem:
-            pass  # the leases end with this process
-
-    # How a stream gets its pump.
-
-    def _open(
-        self, live: Live, row: StreamRow, way: Route, passing: link.Passing | None = None
-    ) -> Pump:
-        """A pump for `live`, which holds all that the journal does."""
-        out = Outgoing(
-            way.target,
-            row.call,
-            row.codec,
-            idempotency_key=row.idempotency_key,
-            relay=way.profile.relay,
-            may_resume=way.profile.resume != "off",
-            passing=passing,
-        )
-        live.policy = way.profile.resume
-        live.relayed = bool(way.target.uds)
-        pump = Pump(
-            live,
-            out,
-            self.journal,
-            self.clients,
-            self._slots,
-            fork=lambda live: self._start(self._fork(live, way)) if self._forks else None,
-            dispossessed=lambda live: self._start(self._hand_over(live, row)),
-            pace=self._pace,
-        )
-        self._pumps[live.stream_id] = pump
-        return pump
-
-    def _live(self, row: StreamRow) -> Live:
-        live = Live(
-            row.id,
-            row.conversation_id,
-            row.message_id,
-            profile=row.profile,
-            model=row.model,
-            fold=Fold(row.codec.decoder()),
-            dialect=row.dialect,
-            named=bool(row.codec.SCHEME),
-        )
-        live.handle, live.continues = row.handle, continues(row)
-        let_go(self._lives, self._pumps)
-        self._lives[row.id] = live
-        self._made(live)
-        return live
-
-    async def _resume(self, row: StreamRow, live: Live) -> Live:
-        """Fold what the journal holds, then go on from its cursor."""
-        live.handle = row.handle
-        await catch_up(self.journal, live)
-        try:
-            way = await self._routes.again(row)
-            way = await self._relays.told(way) if row.idempotency_key else way
-        except Problem as problem:
-            await settle_cut(self.journal, live, problem)
-            return live
-        pump = self._open(live, row, way)
-        pump.look_for_handle()
-        first = take_up(
-            rung=live.way,
-            idempotent=bool(row.idempotency_key) and row.rung != Rung.NONE,
-            stoppable=pump.out.cancel(live) is not None,
-            fetchable=pump.out.poll(live) is not None,
-            stopping=row.state == STOPPING,
-            verdict=live.fold.reply.verdict,
-            fallback=bool(row.call.fallback),
-            opened=len(live.history) > 0,
-            forked=live.fold.forked,
-        )
-        last = live.latest
-        if last is not None and live.fold.reply.verdict is None and not live.fold.away:
-            pump.put(mark(MarkName.LOST, last.wall, last.mono, why="ssechat ended"))
-        pump.start(first)
-        return live
+    def _forked(self, old: Live, way: Route) -> None:
+        self._start(self._fork(old, way))
 
     async def _fork(self, old: Live, way: Route) -> None:
-        """The server sends another answer than the one we hold: it becomes the next attempt."""
+        """The other answer becomes the next attempt."""
         await old.ended.wait()
         try:
             row = await sibling(self.journal, old)
@@ -352,44 +119,3 @@ class Hub:
         stoppable = pump.out.cancel(live) is not None
         pump.start(take_up(rung=Rung.REPLAY, stoppable=stoppable, forked=True))
         old.changed()
-
-    # Streams that other processes own.
-
-    def _follow(self, row: StreamRow) -> Live:
-        live = self._live(row)
-        self._others.follow(live)
-        return live
-
-    async def _hand_over(self, live: Live, row: StreamRow) -> None:
-        """Another process owns the stream now: what only we hold of it does not count."""
-        pump = self._pumps.pop(live.stream_id)
-        await pump.close()
-        if pump.saved_seq != live.seq:
-            live.restart(row.codec.decoder())
-        live.outcome, live.unsaved, live.machine = None, None, Stream()
-        if live.ended.is_set():  # it had ended here, and goes on there
-            live.ended = asyncio.Event()
-        self._others.follow(live)
-        live.changed()
-
-    # Housekeeping.
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _beat(self) -> None:
-        beats = 0
-        while True:
-            await asyncio.sleep(1.0)
-            for pump in tuple(self._pumps.values()):
-                pump.tick()
-            beats += 1
-            if beats % HEARTBEAT == 0:
-                try:
-                    await self.journal.beat()
-                    await self._others.notice(self._pumps)
-                except JournalProblem:
-                    pass

@@ -13,7 +13,7 @@ from ssechat.core.schemes import HOPED, NOTHING
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.recorder import Recorder
-from ssechat.journal import LIVE, STOPPING, Journal, LeaseLost
+from ssechat.journal import LIVE, STOPPING, LeaseLost, StreamJournal
 
 _RETRY = 1.0  # s
 _STOP_TIME = 0.5  # s that a stop waits to be written down before it is asked for
@@ -29,7 +29,7 @@ class Keeper:
     def __init__(
         self,
         live: Live,
-        journal: Journal,
+        journal: StreamJournal,
         recorder: Recorder,
         dispossessed: Callable[[], None],
     ) -> None:

@@ -11,7 +11,7 @@ from ssechat.core.schemes import outlives
 from ssechat.hub.follower import keep_following
 from ssechat.hub.live import Live
 from ssechat.hub.pump import Pump
-from ssechat.journal import UNFINISHED, Journal, StreamRow
+from ssechat.journal import UNFINISHED, StreamJournal, StreamRow
 
 _RETRY = 1.0  # s
 
@@ -24,7 +24,7 @@ Resume = Callable[[StreamRow, Live], Awaitable[object]]
 class Others:
     """One task for each stream that is followed."""
 
-    def __init__(self, journal: Journal, start: Start, resume: Resume) -> None:
+    def __init__(self, journal: StreamJournal, start: Start, resume: Resume) -> None:
         self._journal = journal
         self._start = start
         self._resume = resume
@@ -52,7 +52,7 @@ class Others:
             following.cancel()
         adopted = await self._journal.adopt(row.id, row.lease)
         row = await self._journal.stream(row.id)
-        if not adopted and row.lease != str(self._journal.lease):  # else the follower just did it
+        if not adopted and row.lease != self._journal.owner:  # else the follower just did it
             self.follow(live)
             return False
         live.followed = False

@@ -7,7 +7,7 @@ from ssechat.core.errors import JournalProblem, Problem
 from ssechat.core.reply import PartKind, Reply
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import Journal, Outcome
+from ssechat.journal import Outcome, StreamJournal
 
 
 def outcome(live: Live, settle: Settle) -> Outcome:
@@ -36,7 +36,7 @@ def outcome(live: Live, settle: Settle) -> Outcome:
     )
 
 
-async def settle_cut(journal: Journal, live: Live, why: Problem) -> None:
+async def settle_cut(journal: StreamJournal, live: Live, why: Problem) -> None:
     """End a stream that cannot go on here, because of `why`."""
     live.problem = why
     settle = Settle(EndState.CUT, why.title)

@@ -51,7 +51,7 @@ from ssechat.hub.recorder import Recorder
 from ssechat.hub.slots import ResumeSlots, Slot
 from ssechat.hub.tasks import Tasks
 from ssechat.hub.ways import Ways
-from ssechat.journal import Journal
+from ssechat.journal import StreamJournal
 from ssechat.link import Clients
 from ssechat.wake import DOUBTS
 
@@ -76,7 +76,7 @@ class Pump:
         self,
         live: Live,
         out: Outgoing,
-        journal: Journal,
+        journal: StreamJournal,
         clients: Clients,
         slots: ResumeSlots,
         *,

@@ -14,7 +14,7 @@ from functools import reduce
 from ssechat.core.errors import JournalProblem
 from ssechat.core.frames import Frame
 from ssechat.core.splice import moved
-from ssechat.journal import Journal, LeaseLost
+from ssechat.journal import LeaseLost, StreamJournal
 
 BOUND = 16 * 2**20  # bytes, about, held in memory per stream before reading pauses
 FRAME_SIZE = 250  # bytes, about, of a frame beside its text
@@ -33,7 +33,7 @@ class Recorder:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: StreamJournal,
         stream_id: str,
         *,
         cursor: str,

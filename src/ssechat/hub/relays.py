@@ -9,7 +9,7 @@ from ssechat.core.conversation import Call
 from ssechat.core.errors import Problem
 from ssechat.hub.prompts import is_public
 from ssechat.hub.route import Route
-from ssechat.journal import Journal
+from ssechat.journal import StreamJournal
 from ssechat.link import Clients
 
 SERVER = "ssechat-relay"
@@ -24,7 +24,7 @@ class _Health(msgspec.Struct):
 class Relays:
     """A server is asked only if it has been a relay before, and once for each process."""
 
-    def __init__(self, journal: Journal, clients: Clients) -> None:
+    def __init__(self, journal: StreamJournal, clients: Clients) -> None:
         self._journal = journal
         self._clients = clients
         self._asked: dict[str, bool] = {}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from ssechat.core.frames import Frame
 from ssechat.hub.live import Live
-from ssechat.journal import Journal
+from ssechat.journal import StreamJournal
 
 _PAGE = 500  # frames read at once
 
@@ -15,7 +15,7 @@ Unsaved = Callable[[Live, int], list[Frame]]
 
 
 async def subscribe(
-    journal: Journal, live: Live, unsaved: Unsaved, after: int
+    journal: StreamJournal, live: Live, unsaved: Unsaved, after: int
 ) -> AsyncIterator[Frame]:
     """Frames that follow number `after`, until the stream has ended."""
     while True:

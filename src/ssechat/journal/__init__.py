@@ -1,7 +1,8 @@
 """The journal: an append-only log of frames, and the conversations that are folded from it."""
 
+from ssechat.journal.contract import StreamJournal
 from ssechat.journal.journal import Journal
-from ssechat.journal.lease import Lease, lease_alive
+from ssechat.journal.lease import Lease
 from ssechat.journal.problems import (
     Damaged,
     DiskFull,
@@ -41,8 +42,8 @@ __all__ = [
     "NotFound",
     "Outcome",
     "ReadOnly",
+    "StreamJournal",
     "StreamRow",
     "TabRow",
     "TooNew",
-    "lease_alive",
 ]

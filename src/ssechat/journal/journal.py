@@ -18,6 +18,8 @@ from ssechat.journal.lease import Lease
 from ssechat.journal.library import Library
 from ssechat.journal.records import Begun, NewStream, Outcome, StreamChange, StreamRow
 
+_LOOK = 0.25  # s between looks at what another process writes
+
 
 class Journal(Library):
     """One file, as one of perhaps many processes that have it open.
@@ -36,6 +38,11 @@ class Journal(Library):
         if lease is None:
             lease = await asyncio.to_thread(Lease.current)
         return cls(await Database.open(path), lease)
+
+    @property
+    def owner(self) -> str:
+        """What `StreamRow.lease` says of this process' streams."""
+        return self._own
 
     async def flush(self) -> None:
         """Return once all writes asked for so far are committed or have failed."""
@@ -93,10 +100,6 @@ class Journal(Library):
         """Up to `limit` frames that follow number `after`, with their numbers, packed or not."""
         return await self._read(lambda c: packs.read(c, stream_id, after, limit))
 
-    async def changes(self) -> int:
-        """A number that differs once anything was written, by whatever process. Cheap."""
-        return await self._read(lambda c: int(c.execute("PRAGMA data_version").fetchone()[0]))
-
     async def pack(self, stream_id: str) -> bool:
         """Compress an ended stream's frames; False if there was nothing to do."""
         packed = await self._read(lambda c: packs.build(c, stream_id))
@@ -113,6 +116,14 @@ class Journal(Library):
     async def foreign(self) -> list[StreamRow]:
         """Unfinished streams of other, living processes."""
         return (await self._by_life())[1]
+
+    async def lives(self, row: StreamRow) -> bool:
+        """Whether the process that owns the stream lives."""
+        return self.lease.alive(row.lease, row.beat, time.time())
+
+    async def news(self, stream_id: str, after: int) -> None:
+        """Return when it is time to look again what another process has written."""
+        await asyncio.sleep(_LOOK)
 
     async def adopt(self, stream_id: str, old_lease: str) -> bool:
         """Take an unfinished stream over from `old_lease`; False if somebody else was faster."""

@@ -11,13 +11,10 @@ import os
 import re
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
 import msgspec
-
-from ssechat.journal.records import StreamRow
 
 HEARTBEAT_TIMEOUT = 30.0  # s
 _TEXT = re.compile(r"([\w-]{0,64}):(\d{0,20}):(\d{1,10}):([\w-]{1,64})", re.ASCII)
@@ -55,11 +52,6 @@ class Lease(msgspec.Struct, frozen=True):
         if other is None or not self.boot or (other.boot, other.space) != (self.boot, self.space):
             return bool(text) and abs(now - beat) < HEARTBEAT_TIMEOUT
         return other == self or process_start(other.pid) == other.start
-
-
-def lease_alive(row: StreamRow) -> bool:
-    """Whether the process that owns the stream lives."""
-    return Lease.current().alive(row.lease, row.beat, time.time())
 
 
 def process_start(pid: int) -> str:

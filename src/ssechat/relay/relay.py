@@ -16,7 +16,7 @@ from ssechat.core.errors import JournalProblem, LinkProblem, Problem
 from ssechat.core.fold import mark_note
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import State
-from ssechat.hub import Hub, Live
+from ssechat.hub import Live, Streams
 from ssechat.hub.prompts import findable
 from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route
@@ -58,9 +58,7 @@ class Relay:
         self.config = config
         self.journal = journal
         self.clients = Clients()
-        self.hub = Hub(
-            journal, self.clients, self._profile, forks=False, made=self._made, pace=PACE
-        )
+        self.streams = Streams(journal, self.clients, self._profile, made=self._made, pace=PACE)
         self.draining = False
         self.leaving = asyncio.Event()
         """Set when it is to end at once."""
@@ -81,7 +79,7 @@ class Relay:
     async def open(cls, config: RelayConfig, path: Path) -> Relay:
         """Open the journal, and go on with what an earlier process left. Raises JournalProblem."""
         relay = cls(config, await RelayJournal.open(path))
-        await relay.hub.take_up()
+        await relay.streams.take_up()
         return relay
 
     async def close(self) -> None:
@@ -91,7 +89,7 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
         self.journal.hurry()
         try:
-            await self.hub.close()
+            await self.streams.close()
         finally:
             await self.clients.close()
             await self.journal.close()
@@ -99,11 +97,11 @@ class Relay:
     @property
     def fragile(self) -> bool:
         """Whether something would be lost with this process."""
-        return any(not live.outlives for live in self.hub.lives)
+        return any(not live.outlives for live in self.streams.lives)
 
     @property
     def in_use(self) -> bool:
-        return bool(self.hub.lives or self.readers or self._opening)
+        return bool(self.streams.lives or self.readers or self._opening)
 
     def is_read(self, stream_id: str) -> bool:
         feed = self._feeds.get(stream_id)
@@ -185,7 +183,7 @@ class Relay:
         """The request with its owner in the journal, and what will send it; or neither."""
         dialect, upstream = way.profile.dialect, way.profile.name.partition("/")[0]
         call = findable(call, way.profile)
-        live, pump = await self.hub.begin(
+        live, pump = await self.streams.begin(
             way, call, "", passing=first, text="", stream_id=stream_id
         )
         owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
@@ -195,7 +193,7 @@ class Relay:
                 raise Refusal(409, "this request was cancelled before it came")
         except (Problem, Refusal):
             with suppress(JournalProblem):
-                await self.hub.discard(live)
+                await self.streams.discard(live)
             self._feeds.pop(stream_id, None)
             raise
         self.objects.begin(stream_id, owner)
@@ -258,7 +256,7 @@ class Relay:
 
     def live(self, stream_id: str) -> Live | None:
         """The stream, while it has not ended."""
-        live = self.hub.held(stream_id)
+        live = self.streams.held(stream_id)
         return live if live is not None and not live.ended.is_set() else None
 
     # Ending.
@@ -269,7 +267,7 @@ class Relay:
         if live is None:
             return False
         self._why.setdefault(stream_id, why)
-        self.hub.stop(live)
+        self.streams.stop(live)
         return True
 
     async def cancel_by_key(self, owner: str, key: str) -> Owned | None:
@@ -352,7 +350,7 @@ class Relay:
         if live.machine.state is State.BACKOFF or live.outcome is not None:
             problem = live.problem or LinkProblem("the upstream gave no answer", kind="lost")
             first.none(problem)
-            self.hub.stop(live)
+            self.streams.stop(live)
 
     def _note(self, live: Live, frames: list[Frame]) -> None:
         for frame in frames:
@@ -362,7 +360,7 @@ class Relay:
     def _last_event(self, stream_id: str, outcome: Outcome) -> Frame | None:
         """Readers are told how a stream ended whose upstream did not tell them itself."""
         feed = self._feeds[stream_id]
-        live = self.hub.held(stream_id)
+        live = self.streams.held(stream_id)
         if isinstance(feed, SimpleFeed):
             note = self._why.pop(stream_id, "") or outcome.note
             return end_mark(outcome.state, note)

@@ -21,7 +21,9 @@ async def watch_readers(relay: Relay) -> None:
     while True:
         await asyncio.sleep(_LOOK)
         now = time.monotonic()
-        alone = [live.stream_id for live in relay.hub.lives if not relay.is_read(live.stream_id)]
+        alone = [
+            live.stream_id for live in relay.streams.lives if not relay.is_read(live.stream_id)
+        ]
         unread = {stream: unread.get(stream, now) for stream in alone}
         for stream, since in unread.items():
             if now - since > relay.config.detach_ttl:
