@@ -331,3 +331,26 @@ async def test_a_cut_is_known_to_be_one_after_a_restart(home: Path, provider: Pr
             assert seat.tab.pieces[0].text == "cut (F6 continues)"
             assert seat.tab.label.badge.text == "✗"
             assert seat.desk.may_ask(seat.tab)
+
+
+async def test_a_cut_that_is_shown_and_not_written_yet_is_resumed_all_the_same(
+    seat: Sitting, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = seat.desk.session.journal
+    settle, written = journal.settle, asyncio.Event()
+
+    async def slowly(*about: Any) -> None:
+        await written.wait()
+        await settle(*about)
+
+    monkeypatch.setattr(journal, "settle", slowly)
+    provider.cuts = True
+    await seat.ask("one")
+    await seat.until(lambda: seat.tab.live.outcome is not None)
+    provider.cuts = False
+    resuming = asyncio.ensure_future(seat.desk.resume(seat.tab))
+    await asyncio.sleep(0)
+    written.set()
+    await resuming
+    await seat.answered()
+    assert seat.tab.live.outcome.end == "complete"

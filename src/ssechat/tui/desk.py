@@ -221,6 +221,8 @@ class Desk:
         """Try at once if it waits; take over what another window reads; go on with an answer that
         ended too early, on its stream or by a new request."""
         live = tab.live
+        if live is not None and live.outcome is not None and live.unsaved is None:
+            await live.ended.wait()  # the bar says so a moment before it is written
         if live is not None and tab.running:
             if live.followed and await self.session.hub.take_over(live):
                 self._say("this window reads the answer now", "information")
