@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
 from ssechat.core.errors import ConfigProblem, JournalProblem
 from ssechat.core.frames import MarkName
 from ssechat.core.resume import KEPT, Rung, take_up
 from ssechat.hub.continuing import going_on, not_resumed, rung_after
 from ssechat.hub.follower import catch_up
 from ssechat.hub.forks import sibling
+from ssechat.hub.joining import Elsewhere, begun, running
 from ssechat.hub.live import Live
 from ssechat.hub.prompts import Question, findable, humbled, prompt
 from ssechat.hub.route import Profiles, Route, Via
 from ssechat.hub.streams import Streams
 from ssechat.journal import UNFINISHED, Journal, StreamRow
+from ssechat.journal.remote import conversations_of
 from ssechat.link import Clients
+from ssechat.settings import Profile
 
 
 class Hub(Streams[Journal]):
@@ -24,11 +30,12 @@ class Hub(Streams[Journal]):
     ) -> None:
         super().__init__(journal, clients, profiles, via=via)
         self._continued: set[str] = set()  # messages whose continuation is being made
+        self._joining = asyncio.Lock()
 
     async def submit(self, question: Question) -> Live:
         """Write the question and its request down, then send it. Raises Problem; nothing is sent
         then, and the text is still the caller's."""
-        way = await self._relays.told(await self._routes.fresh(question.profile))
+        way = await self._routes.fresh(await self._relays.known(question.profile))
         asked = await prompt(
             self.journal,
             self.live,
@@ -68,6 +75,22 @@ class Hub(Streams[Journal]):
             raise ConfigProblem("this stream goes on already", remedy="wait for its end")
         row = await self.journal.stream(stream_id)
         return await self._others.take(row, self._live(row))
+
+    def elsewhere(self, profiles: Iterable[Profile]) -> AsyncIterator[list[Elsewhere]]:
+        """What runs for us at relays to which `profiles` lead, of each as soon as it is known, and
+        is not in the journal."""
+        return running(self.journal, self.clients, self._relays, profiles)
+
+    async def join(self, there: Elsewhere) -> str:
+        """Get such an answer, from its beginning, into a conversation, whose id comes back; that
+        where the journal has it, if it has. Raises Problem; nothing is written then."""
+        async with self._joining:
+            known = await conversations_of(self.journal, [there.id])
+            if there.id not in known:
+                row = await begun(self.journal, self.clients, there)
+                await self._others.take(row, self._live(row))
+                return row.conversation_id
+        return known[there.id]
 
     async def rung_after(self, row: StreamRow) -> Rung:
         """How an ended stream can go on."""

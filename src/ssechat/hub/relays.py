@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.errors import Problem
-from ssechat.hub.prompts import is_public
 from ssechat.hub.route import Route
 from ssechat.journal import StreamJournal
-from ssechat.link import Clients
+from ssechat.link import Clients, Target
+from ssechat.profiles import PROVIDERS
+from ssechat.settings import Profile
 
 SERVER = "ssechat-relay"
 """What a relay calls itself at `/healthz`."""
 _TIME = 2.0  # s that the answer may take
+_PUBLIC = frozenset(urlsplit(provider.base_url).hostname for provider in PROVIDERS)
+_NO_UPSTREAMS = ("", "v1", "api")
+"""What no relay's base URL begins with: there stands the name of an upstream."""
 
 
 class _Health(msgspec.Struct):
@@ -22,7 +28,7 @@ class _Health(msgspec.Struct):
 
 
 class Relays:
-    """A server is asked only if it has been a relay before, and once for each process."""
+    """A server that can be none is never asked, another one once for each process."""
 
     def __init__(self, journal: StreamJournal, clients: Clients) -> None:
         self._journal = journal
@@ -31,25 +37,55 @@ class Relays:
 
     async def told(self, way: Route) -> Route:
         """The route, with a profile that says whether its server is a relay."""
-        if way.profile.relay or way.target.uds or is_public(way.profile):
+        if way.target.uds:
             return way
-        where = way.target.where
-        if where not in self._asked:
-            if not await self._journal.met_relay(way.profile.name):
-                return way
-            self._asked[where] = await self._is_one(way)
-        if not self._asked[where]:
-            return way
-        profile = msgspec.structs.replace(way.profile, relay=True)
-        return msgspec.structs.replace(way, profile=profile)
+        return msgspec.structs.replace(way, profile=await self.known(way.profile))
 
-    async def _is_one(self, way: Route) -> bool:
-        """It is asked without a key: a server may have taken its place."""
-        bare = msgspec.structs.replace(way.target, headers={}, secret_headers={})
-        try:
-            answer = await link.fetch(
-                self._clients, bare, Call("GET", "/healthz", {}), seconds=_TIME
-            )
-            return msgspec.json.decode(answer.body, type=_Health).server == SERVER
-        except (Problem, msgspec.DecodeError):
-            return False
+    async def known(self, profile: Profile) -> Profile:
+        """The profile, saying whether its server is a relay. No request is to wait for a server
+        that has never been one, so such a server is not asked."""
+        if profile.relay or not may_be_one(profile):
+            return profile
+        asked = origin_of(profile) in self._asked or await self._journal.met_relay(profile.name)
+        if not asked or not await self.found(profile):
+            return profile
+        return msgspec.structs.replace(profile, relay=True)
+
+    async def found(self, profile: Profile) -> bool:
+        """Whether its server is a relay, asked now if it never answered that. It is asked without
+        a key and the profile's headers: it may be anybody's."""
+        origin = origin_of(profile)
+        if origin not in self._asked:
+            bare = Target(profile.base_url, connect=_TIME, ca_file=profile.ca_file)
+            call = Call("GET", "/healthz", {})
+            try:
+                answer = await link.fetch(self._clients, bare, call, seconds=_TIME)
+            except Problem:
+                return False
+            self._asked[origin] = _is_ours(answer.body)
+        return self._asked[origin]
+
+
+def may_be_one(profile: Profile) -> bool:
+    """Whether the base URL could be a relay's: the host is no provider's that we know, and the
+    path names an upstream."""
+    parts = urlsplit(profile.base_url)
+    return parts.hostname not in _PUBLIC and upstream_of(profile) not in _NO_UPSTREAMS
+
+
+def origin_of(profile: Profile) -> str:
+    """Scheme, host and port of the profile's server."""
+    parts = urlsplit(profile.base_url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def upstream_of(profile: Profile) -> str:
+    """What a relay would call the provider to which the profile leads."""
+    return urlsplit(profile.base_url).path.lstrip("/").partition("/")[0]
+
+
+def _is_ours(health: bytes) -> bool:
+    try:
+        return msgspec.json.decode(health, type=_Health).server == SERVER
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False

@@ -14,11 +14,13 @@ from ssechat.journal.relay import Owned
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.ids import BadCursor, event_id, number_of
+from ssechat.relay.questions import Questions
 from ssechat.relay.reader import Reading
 from ssechat.relay.relay import Relay
 from ssechat.relay.request import KEY, named, owner_of, read_body, relay_of
 
 _LISTED = 100
+_QUESTIONS = Questions()  # names of streams are unique, whatever the relay
 
 
 def routes() -> list[Route]:
@@ -60,12 +62,13 @@ async def _events(request: Request) -> Response:
 
 async def _status(request: Request) -> Response:
     relay, owned = relay_of(request), await _found(request)
-    return JSONResponse(_told(relay, owned, await relay.feed(owned)))
+    return JSONResponse(await _told(relay, owned, await relay.feed(owned)))
 
 
-def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
+async def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
     ended = owned.ended is not None
     events = feed.events if feed is not None else None
+    asked = await _QUESTIONS.of(relay.journal, owned.stream_id)
     told = {
         "id": owned.stream_id,
         "state": owned.state,
@@ -74,6 +77,8 @@ def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
         "upstream": owned.upstream,
         "dialect": owned.dialect,
         "view": owned.view,
+        "model": asked.model,
+        "prompt": asked.prompt,
         "created_at": owned.created,
         "ended_at": owned.ended,
         "expires_at": owned.ended + relay.config.retention if owned.ended else None,
@@ -91,7 +96,7 @@ async def _list(request: Request) -> Response:
     if states == ("unfinished",):
         states = UNFINISHED
     rows = await relay.journal.all_of(owner, states, _LISTED)
-    return JSONResponse({"streams": [_told(relay, row, None) for row in rows]})
+    return JSONResponse({"streams": [await _told(relay, row, None) for row in rows]})
 
 
 async def _cancel(request: Request) -> Response:

@@ -11,6 +11,7 @@ from ssechat.core.draft import Draft
 from ssechat.core.errors import Problem
 from ssechat.core.safe import clean_line
 from ssechat.hub import Question
+from ssechat.hub.joining import Elsewhere
 from ssechat.journal import TabRow
 from ssechat.profiles import Choice
 from ssechat.session import Session
@@ -149,6 +150,10 @@ class Desk:
             self.new()
         await self._load(self.tab, conversation_id)
         self._changed(self.tab)
+
+    async def join(self, there: Elsewhere) -> None:
+        """Show an answer that runs at a relay, in a tab of its own."""
+        await self.open(await self.session.hub.join(there))
 
     # Messages.
 

@@ -9,6 +9,7 @@ from textual.widgets.text_area import Selection
 
 from ssechat.core.draft import Draft, folded
 from ssechat.core.safe import clean
+from ssechat.hub.joining import Elsewhere
 from ssechat.settings import Profile
 from ssechat.tui import saving
 from ssechat.tui.editor import edit
@@ -219,12 +220,17 @@ async def previous_tab(app: SsechatApp) -> None:
 
 
 async def history(app: SsechatApp) -> None:
-    async def opened(conversation_id: str | None) -> None:
-        if conversation_id is not None:
-            await app.desk.open(conversation_id)
+    session = app.session
+
+    async def opened(chosen: str | Elsewhere | None) -> None:
+        if isinstance(chosen, Elsewhere):
+            app.start(_then_show(app, app.desk.join(chosen)))
+        elif chosen is not None:
+            await app.desk.open(chosen)
             app.show_tab()
 
-    await app.push_screen(History(app.session.journal), opened)
+    elsewhere = session.hub.elsewhere(session.settings.profiles.values())
+    await app.push_screen(History(session.journal, elsewhere), opened)
 
 
 async def model(app: SsechatApp) -> None:
