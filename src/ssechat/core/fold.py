@@ -16,6 +16,9 @@ from ssechat.core.overlap import Overlap
 from ssechat.core.reply import Mended, Reply
 from ssechat.core.splice import moved
 
+_PIECE: list[Delta] = [Text("")]
+"""Stands for what was not read."""
+
 
 class Fold:
     """The state of one stream, as all its frames so far add up.
@@ -205,6 +208,18 @@ class Fold:
         if empty:
             verdict = Verdict(EndState.FAILED, "the server sent an empty answer")
         return self._add([*rest, verdict], frame.wall, frame.mono)
+
+
+class Watch(Fold):
+    """A fold that only waits for the end: pieces of text are counted, and not kept."""
+
+    def take(self, frame: Frame) -> list[Delta]:
+        waits = self.reply.verdict is None and frame.kind is FrameKind.EVENT
+        if not (waits and self._decoder.is_piece(frame)):
+            return super().take(frame)
+        self.last_id = moved(self.last_id, frame)
+        self.meter.event(frame.began)
+        return _PIECE
 
 
 def mark(name: MarkName, wall: float, mono: float, **note: Any) -> Frame:

@@ -282,10 +282,12 @@ class Splice:
         return Finding.NEW
 
     def _before(self, here: Order) -> Order:
-        """What comes before the first event: servers begin to count at 0 or at 1."""
+        """What comes before the first event: servers begin to count at 0 or at 1. What our relay
+        sent as lines had no ids; it counts them all the same."""
         if self._ordering is Ordering.SEQUENCE:
             return here._replace(seq=here.seq - 1)
-        return Order(here.stream, 1, 0)
+        lines = self._ordering is Ordering.RELAY and not self._history.last_id
+        return Order(here.stream, 1, self._length if lines else 0)
 
     def _compare_id(self, frame: Frame) -> Finding:
         """The event stands where its id stands in the journal, if it is the same event."""

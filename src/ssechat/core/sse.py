@@ -291,29 +291,35 @@ def encode(frame: Frame) -> bytes:
     CR LF and CR in `data` come out as LF, for no data line can hold one; line breaks and NUL are
     left out of `id` and `event`. A comment has no blank line after it.
     """
+    id = frame.id.translate(_UNSENDABLE) if frame.own_id else None
+    return encode_as(frame, id, frame.retry)
+
+
+def encode_as(frame: Frame, id: str | None, retry: int | None) -> bytes:
+    """The same under another id, which has to be fit to be sent, and with another `retry`."""
     match frame.kind:
         case FrameKind.EVENT:
-            lines = [
-                *_head(frame),
-                *(_field_line("data", text) for text in _EOL.split(frame.data)),
-                "\n",
-            ]
+            text = f"{_head(frame, id, retry)}{_lines_of('data', frame.data)}\n"
         case FrameKind.CURSOR:
-            lines = [*_head(frame), "\n"]
+            text = f"{_head(frame, id, retry)}\n"
         case FrameKind.COMMENT:
-            lines = [_field_line("", text) for text in _EOL.split(frame.data)]
+            text = _lines_of("", frame.data)
         case FrameKind.MARK:
-            lines = []
-    return "".join(lines).encode("utf-8", "replace")
+            text = ""
+    return text.encode("utf-8", "replace")
 
 
-def _head(frame: Frame) -> Iterator[str]:
-    if frame.own_id:
-        yield _field_line("id", frame.id.translate(_UNSENDABLE))
+def _head(frame: Frame, id: str | None, retry: int | None) -> str:
+    head = "" if id is None else _field_line("id", id)
     if frame.event != "message":
-        yield _field_line("event", frame.event.translate(_UNSENDABLE))
-    if frame.retry is not None:
-        yield _field_line("retry", str(frame.retry))
+        head += _field_line("event", frame.event.translate(_UNSENDABLE))
+    return head if retry is None else f"{head}retry: {retry}\n"
+
+
+def _lines_of(name: str, text: str) -> str:
+    if "\n" in text or "\r" in text:
+        return "".join(_field_line(name, line) for line in _EOL.split(text))
+    return _field_line(name, text)
 
 
 def _field_line(name: str, value: str) -> str:

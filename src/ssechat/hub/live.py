@@ -149,7 +149,7 @@ class Live:
 
     def restart(self, decoder: Decoder) -> None:
         """Forget all frames, to fold them again from the journal."""
-        self.fold, self.history = Fold(decoder), History(named=self.history.named)
+        self.fold, self.history = type(self.fold)(decoder), History(named=self.history.named)
         self.seq, self.latest = 0, None
         self.changed()
 

@@ -91,6 +91,7 @@ class Pump:
         self._dispossessed = dispossessed
         self._ours = True
         self._slots = slots.of(out.target.where)
+        self._pace = pace
         self._recorder = Recorder(
             journal,
             live.stream_id,
@@ -241,6 +242,7 @@ class Pump:
             lost=self._seek,
             refetched=self._refetched,
             slot=Slot(self._slots if how.resume else None),
+            pace=self._pace,
             ours=self._keeper.ours if self._tried else _surely,
         )
         self._tried = True

@@ -58,6 +58,7 @@ class Reader:
         lost: Callable[[], Awaitable[None]],
         refetched: set[str],
         slot: Slot,
+        pace: float,
         ours: Callable[[], Awaitable[bool]],
     ) -> None:
         self._live = live
@@ -70,6 +71,7 @@ class Reader:
         self._on_lost = lost
         self._refetched = refetched
         self._slot = slot
+        self._pace = pace
         self._ours = ours
         self._away = False
         self._numbered = ""
@@ -114,6 +116,7 @@ class Reader:
                 offset=int(cursor or 0) if ordering is Ordering.OFFSET else 0,
                 headers_time=_RESUME_TIME if how.resume else math.inf,
                 passing=None if how.resume else self._out.passing,
+                pace=self._pace,
             ) as connection:
                 self._on_open(connection)
                 cancel, poll = self._out.cancel(live), self._out.poll(live)

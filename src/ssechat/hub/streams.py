@@ -36,8 +36,8 @@ J = TypeVar("J", bound=StreamJournal)
 
 
 class Streams(Generic[J]):
-    """One pump for each. `made` is told of each stream before any of its frames is folded; `pace`
-    is the `Recorder`'s. To be made on the running event loop."""
+    """One pump for each. `made` is told of each stream before any of its frames is folded; `fold`
+    is what it is folded by, `pace` is the `Recorder`'s. To be made on the running event loop."""
 
     def __init__(
         self,
@@ -47,12 +47,14 @@ class Streams(Generic[J]):
         *,
         via: Via | None = None,
         made: Callable[[Live], object] = lambda live: None,
+        fold: type[Fold] = Fold,
         pace: float = 0.0,
     ) -> None:
         self.journal = journal
         self.clients = clients
         self._routes = Routes(profiles, via or Direct())
         self._made = made
+        self._fold = fold
         self._pace = pace
         self._lives: dict[str, Live] = {}
         self._pumps: dict[str, Pump] = {}
@@ -209,7 +211,7 @@ class Streams(Generic[J]):
             row.message_id,
             profile=row.profile,
             model=row.model,
-            fold=Fold(row.codec.decoder()),
+            fold=self._fold(row.codec.decoder()),
             dialect=row.dialect,
             named=bool(row.codec.SCHEME),
         )

@@ -96,9 +96,12 @@ def write_group(patience: Patience, connection: sqlite3.Connection, jobs: list[J
             job.error = error
         return
     try:
-        for job in jobs:
-            _in_savepoint(connection, job)
-        connection.execute("COMMIT")
+        if len(jobs) > 1:
+            for job in jobs:
+                _in_savepoint(connection, job)
+        else:
+            attempt(connection, jobs[0])
+        connection.execute("COMMIT" if jobs[0].error is None or len(jobs) > 1 else "ROLLBACK")
     except sqlite3.Error as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

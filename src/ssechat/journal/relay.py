@@ -7,20 +7,21 @@ import hashlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from ssechat.core.frames import Frame
-from ssechat.journal import frames, streams
+from ssechat.journal import batches, frames, streams
 from ssechat.journal.database import Database
 from ssechat.journal.journal import Journal
 from ssechat.journal.lease import Lease
-from ssechat.journal.records import Outcome
+from ssechat.journal.records import Outcome, StreamRow
 
 TOKEN_PREFIX = "sst_"
 _TABLES = (
+    batches.TABLE,
     """CREATE TABLE IF NOT EXISTS relay_token (
         name TEXT PRIMARY KEY,
         hash BLOB NOT NULL UNIQUE,      -- SHA-256 of the token
@@ -116,6 +117,17 @@ class RelayJournal(Journal):
         await self._write(lambda c: _settle(c, self._own, stream_id, bare, last))
         if last is not None:
             self.written(stream_id, last)
+
+    async def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> int:
+        return await self._write(lambda c: batches.append(c, self._own, stream_id, batch, cursor))
+
+    async def stream(self, stream_id: str) -> StreamRow:
+        return await self._read(lambda c: batches.told(c, streams.get(c, stream_id)))
+
+    async def frames(
+        self, stream_id: str, after: int = 0, limit: int = 1000
+    ) -> list[tuple[int, Frame]]:
+        return await self._read(lambda c: _read(c, stream_id, after, limit))
 
     async def pack(self, stream_id: str) -> bool:
         """Nothing is packed: it is forgotten soon, and to be replayed as it came until then."""
@@ -220,6 +232,14 @@ class RelayJournal(Journal):
         return await self._read(lambda c: c.execute(query, values).fetchone() is not None)
 
 
+def _read(
+    connection: sqlite3.Connection, stream_id: str, after: int, limit: int
+) -> list[tuple[int, Frame]]:
+    """An earlier version wrote a row for each frame; what came later stands in batches."""
+    rows = frames.read(connection, stream_id, after, limit)
+    return rows or batches.read(connection, stream_id, after, limit)
+
+
 def _make_tables(connection: sqlite3.Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
@@ -229,8 +249,8 @@ def _settle(
     connection: sqlite3.Connection, lease: str, stream_id: str, outcome: Outcome, last: Frame | None
 ) -> None:
     if last is not None:
-        cursor = streams.get(connection, stream_id).cursor
-        frames.append(connection, lease, stream_id, [last], cursor)
+        cursor = batches.told(connection, streams.get(connection, stream_id)).cursor
+        batches.append(connection, lease, stream_id, [last], cursor)
     streams.settle(connection, lease, stream_id, outcome, time.time())
 
 

@@ -23,7 +23,7 @@ from ssechat.link import problems
 from ssechat.link.client import Clients
 from ssechat.link.exchange import Exchange, Trace
 from ssechat.link.proxy import proxy_for
-from ssechat.link.refusal import is_stream, refusal, retry_after
+from ssechat.link.refusal import framing_of, is_stream, refusal, retry_after
 from ssechat.link.target import Redactor, Target, same_origin
 from ssechat.link.watchdog import Watchdog
 
@@ -140,11 +140,12 @@ async def connect(
     offset: int = 0,
     headers_time: float = math.inf,
     passing: Passing | None = None,
+    pace: float = 0.0,
 ) -> AsyncIterator[Connection]:
     """Send `call` and yield the open stream. LinkProblem if none comes, ConfigProblem if it cannot
     even be tried. `offset` is where in the whole body the answer begins, in bytes. `headers_time`:
     so many seconds the headers may take, if the target does not allow less. `passing` is told of
-    the answer first.
+    the answer first. `pace` is the `Exchange`'s.
 
     Leaving the block closes the connection at once, which is all that a server without another
     way to stop ever hears. `on_sent` is called when the whole request has left.
@@ -159,7 +160,7 @@ async def connect(
             async with httpx_sse.aconnect_sse(client, **request) as source:
                 yield source.response
 
-    async with Exchange(opening, on_sent) as exchange:
+    async with Exchange(opening, on_sent, pace) as exchange:
         response = await _head(exchange, target, min(headers_time, target.headers_time))
         if not is_stream(response, framing):
             if passing is not None:
@@ -172,7 +173,8 @@ async def connect(
         if passing is not None:
             passing.opened(_head_of(response))
         watchdog = Watchdog(target.silence, target.idle, exchange.give_up)
-        made = SseDecoder if framing is Framing.SSE else NdjsonDecoder
+        events = framing_of(response, framing) is Framing.SSE
+        made = SseDecoder if events else NdjsonDecoder
         decoder = made(last_event_id=last_event_id, end_mark=end_mark, offset=offset)
         try:
             yield Connection(exchange, response, decoder, watchdog, redact)

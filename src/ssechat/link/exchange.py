@@ -16,7 +16,11 @@ from ssechat.core.errors import LinkProblem
 Trace = Callable[[str, dict[str, Any]], Any]
 """httpx' `trace` extension: an async function of a step's name and what it is about."""
 
+AHEAD = 64 * 2**10
+"""Bytes that are read before the caller has taken what was read before."""
 _PATIENCE = 1.0  # s
+_AT_ONCE = 0.0005  # s in which what has come already is read
+_MANY = 6  # chunks at once, after which it is worth while to wait for more
 
 
 class Chunk(NamedTuple):
@@ -31,7 +35,10 @@ class Exchange:
     """A request and its response. httpx runs in a task of its own, never in the caller's.
 
     httpcore 1.0 loses a connection for good if a task is cancelled again while it cleans up. The
-    task here is cancelled once, however often its caller is. Two chunks are read ahead at most.
+    task here is cancelled once, however often its caller is. What comes while the caller is busy
+    is one chunk for it, of `AHEAD` bytes at most, about. `pace`: so many seconds after a read the
+    next one follows (twice as many where much comes), and gets what has come meanwhile; the first
+    after a pause comes at once.
     """
 
     opened: float
@@ -43,12 +50,15 @@ class Exchange:
         self,
         opening: Callable[[Trace], AbstractAsyncContextManager[httpx.Response]],
         on_sent: Callable[[], None] = lambda: None,
+        pace: float = 0.0,
     ) -> None:
         self.opened = 0.0
         self.sending_since = None
         self._on_sent = on_sent
         self._response: httpx.Response | None = None
-        self._chunk: Chunk | None = None
+        self._pace = pace
+        self._held: list[Chunk] = []
+        self._size = 0
         self._problem: LinkProblem | None = None
         self._left = False
         self._news = asyncio.Event()
@@ -100,10 +110,11 @@ class Exchange:
     async def chunks(self) -> AsyncIterator[Chunk]:
         """The body, as it came, to its end. Raises httpx' errors, and ssl's."""
         while True:
-            if (chunk := self._chunk) is not None:
-                self._chunk = None
+            if held := self._held:
+                self._held, self._size = [], 0
                 self._taken.set()
-                yield chunk
+                joined = b"".join(chunk.data for chunk in held)
+                yield Chunk(joined, *held[-1][1:]) if len(held) > 1 else held[0]
             elif self._task.done():
                 self._task.result()
                 return
@@ -159,13 +170,19 @@ class Exchange:
             self.opened = time.monotonic()
             self._response = response
             self._news.set()
+            rested, came = 0.0, 0
             async for data in response.aiter_raw():
-                chunk = Chunk(data, time.time(), time.monotonic())
-                while self._chunk is not None:
+                now = time.monotonic()
+                while self._size > AHEAD:
                     self._taken.clear()
                     await self._taken.wait()
-                self._chunk = chunk
+                self._held.append(Chunk(data, time.time(), now))
+                self._size += len(data)
                 self._news.set()
+                came += 1
+                if self._pace and now - rested > _AT_ONCE:  # it was not among what waited
+                    await asyncio.sleep(self._pace if came < _MANY else 2 * self._pace)
+                    rested, came = time.monotonic(), 0
 
     async def _trace(self, name: str, about: dict[str, Any]) -> None:
         step = name.partition(".")[2]

@@ -32,8 +32,13 @@ _NAMES = {"text/html": "an HTML page", "application/json": "a JSON body", "": "n
 _STREAMED = ("text/event-stream", "application/x-ndjson", "application/ndjson")
 _MEDIA = {
     Framing.SSE: ("text/event-stream",),
-    # Ollama answers with one line alone as plain JSON.
-    Framing.NDJSON: ("application/x-ndjson", "application/ndjson", "application/json"),
+    # Ollama answers with one line alone as plain JSON; our relay sends its lines again as events.
+    Framing.NDJSON: (
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/json",
+        "text/event-stream",
+    ),
 }
 
 
@@ -44,6 +49,11 @@ def is_stream(response: httpx.Response, framing: Framing) -> bool:
         and _media_type(response) in _MEDIA[framing]
         and not _encoding(response)
     )
+
+
+def framing_of(response: httpx.Response, framing: Framing) -> Framing:
+    """How the body of a stream is cut into frames, where `framing` is usual."""
+    return Framing.SSE if _media_type(response) == "text/event-stream" else framing
 
 
 def refusal(

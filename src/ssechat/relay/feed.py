@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import NamedTuple
 
-import msgspec
-
 from ssechat.core.dialects import Framing
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.sse import encode
+from ssechat.core.sse import encode, encode_as
 from ssechat.journal import Journal
 from ssechat.relay.ids import event_id
 
@@ -139,8 +137,10 @@ class Feed:
         ring = self._ring
         if lines or not ring or place.frames < ring[0].place.frames - 1:
             return []
-        first = place.frames - ring[0].place.frames + 1
-        return list(islice(ring, first, None))
+        rest = ring[-1].place.frames - place.frames
+        pieces = list(islice(reversed(ring), rest))
+        pieces.reverse()
+        return pieces
 
     async def _from_journal(self, place: Place, lines: bool) -> list[Piece]:
         pieces = []
@@ -156,8 +156,7 @@ class Feed:
                 place = Place(place.frames + 1, place.events + 1)
                 name = event_id(self.stream_id, place.events)
                 retry = RETRY if place.events == 1 else None
-                sent = msgspec.structs.replace(frame, id=name, own_id=True, retry=retry)
-                return Piece(place, encode(sent))
+                return Piece(place, encode_as(frame, name, retry))
             case FrameKind.COMMENT:
                 return Piece(Place(place.frames + 1, place.events), encode(frame))
         return Piece(Place(place.frames + 1, place.events), b"")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import dialect as codec_of
 from ssechat.core.errors import JournalProblem, LinkProblem, Problem
-from ssechat.core.fold import mark_note
+from ssechat.core.fold import Watch, mark_note
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.resume import State
 from ssechat.hub import Live, Streams
@@ -58,7 +58,9 @@ class Relay:
         self.config = config
         self.journal = journal
         self.clients = Clients()
-        self.streams = Streams(journal, self.clients, self._profile, made=self._made, pace=PACE)
+        self.streams = Streams(
+            journal, self.clients, self._profile, made=self._made, fold=Watch, pace=PACE
+        )
         self.draining = False
         self.leaving = asyncio.Event()
         """Set when it is to end at once."""

@@ -22,6 +22,11 @@ class Decoder(Protocol):
         """What this frame means. Comments, marks and unknown events mean nothing."""
         ...
 
+    def is_piece(self, frame: Frame) -> bool:
+        """Whether `decode` would surely find one more piece of text or thinking in this event and
+        nothing else: whoever does not want that may leave the event out. False if in doubt."""
+        ...
+
     def close(self) -> list[Delta]:
         """The body ended, for whatever reason: what was held back, if anything.
 

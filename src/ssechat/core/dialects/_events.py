@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssechat.core.deltas import Delta, EndState, Verdict
+from ssechat.core.deltas import Delta, EndState, Text, Thinking, Verdict
 from ssechat.core.dialects._bodies import message_in
 from ssechat.core.dialects._json import count, parse, string
+from ssechat.core.dialects._pieces import Piece, Pieces
 from ssechat.core.dialects._text import Mender, brief
 from ssechat.core.frames import Frame, FrameKind
 
@@ -27,10 +28,14 @@ class EventDecoder:
     """
 
     KNOWN: frozenset[str] = frozenset()
+    PIECE: type[Piece] | None = None
+    """The shape of the API's commonest event."""
 
     def __init__(self) -> None:
         self._mender = Mender()
         self._over = False
+        self._speaks = False
+        self._pieces = Pieces(self.PIECE) if self.PIECE else None
 
     def decode(self, frame: Frame) -> list[Delta]:
         if self._over or frame.kind is not FrameKind.EVENT:
@@ -40,7 +45,14 @@ class EventDecoder:
             return []
         deltas = self._mender.mend(self._event(frame.event, data))
         self._over = any(isinstance(delta, Verdict) and delta.last for delta in deltas)
+        self._speaks = self._speaks or any(isinstance(delta, Text | Thinking) for delta in deltas)
         return deltas
+
+    def is_piece(self, frame: Frame) -> bool:
+        """Whether the event surely is one more piece of text and nothing else."""
+        if self._pieces is None or not self._speaks or self._over or frame.event == "error":
+            return False
+        return self._pieces.match(frame.data)
 
     def close(self) -> list[Delta]:
         return [*self._mender.mend(self._rest()), *self._mender.close()]

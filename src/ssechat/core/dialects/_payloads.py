@@ -112,6 +112,9 @@ class PayloadDecoder:
             return []
         return self._mender.mend(list(self._payload(frame)))
 
+    def is_piece(self, frame: Frame) -> bool:
+        return False
+
     def close(self) -> list[Delta]:
         return [*self._mender.mend(self._rest()), *self._mender.close()]
 

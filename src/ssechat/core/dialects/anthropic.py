@@ -28,6 +28,7 @@ from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
 from ssechat.core.dialects._media import encoded, located
+from ssechat.core.dialects._pieces import BlockDelta
 from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING, SCHEME, event_id
 from ssechat.core.dialects._sources import citations
 from ssechat.core.dialects._text import brief, mended
@@ -129,6 +130,7 @@ def decoder() -> MessagesDecoder:
 class MessagesDecoder(EventDecoder):
     """One message. Its blocks come one after the other, each with an index."""
 
+    PIECE = BlockDelta
     KNOWN = frozenset(
         {
             "message_start",

@@ -16,6 +16,7 @@ from ssechat.core.dialects._bodies import body, error_text
 from ssechat.core.dialects._continue import prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
+from ssechat.core.dialects._pieces import Line
 from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, SCHEME, Framing, event_id
 from ssechat.core.dialects._text import brief, mended
 from ssechat.core.dialects._think import ThinkSplitter
@@ -83,6 +84,8 @@ def models(body: bytes) -> list[str]:
 
 class ChatDecoder(EventDecoder):
     """One answer, a JSON object a line; the last one says that it is done."""
+
+    PIECE = Line
 
     def __init__(self) -> None:
         super().__init__()

@@ -30,6 +30,7 @@ from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import ASKS_FOR_TOOL, MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import count, mapping, sequence, string
 from ssechat.core.dialects._media import encoded, located
+from ssechat.core.dialects._pieces import Chunk
 from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING, SCHEME, event_id
 from ssechat.core.dialects._sources import citations
 from ssechat.core.dialects._text import brief, mended
@@ -132,6 +133,8 @@ def decoder() -> ChatDecoder:
 
 class ChatDecoder(EventDecoder):
     """One answer. Only the choice with index 0 speaks; all of them must finish."""
+
+    PIECE = Chunk
 
     def __init__(self) -> None:
         super().__init__()

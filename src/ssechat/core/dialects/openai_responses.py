@@ -28,6 +28,7 @@ from ssechat.core.dialects._continue import by_message, prefilled
 from ssechat.core.dialects._events import MAX_NOTE, EventDecoder, error_note
 from ssechat.core.dialects._json import MAX_COUNT, count, mapping, parse, sequence, string
 from ssechat.core.dialects._media import encoded
+from ssechat.core.dialects._pieces import OutputDelta
 from ssechat.core.dialects._plain import CUT_NOTE, ENDS_AT_EOF, FRAMING
 from ssechat.core.dialects._responses_items import (
     PAUSE,
@@ -171,6 +172,7 @@ def decoder() -> ResponsesDecoder:
 class ResponsesDecoder(EventDecoder):
     """One response, from its beginning or from anywhere within it."""
 
+    PIECE = OutputDelta
     KNOWN = frozenset(
         {f"{run}.{phase}" for run in _RUNS for phase in ("delta", "done")} | _BEGINS | set(_ENDS)
     )

@@ -13,17 +13,19 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from ssechat.core.conversation import Call, Continuation, Prompt, Role
-from ssechat.core.dialects import Dialect, openai_chat
+from ssechat.core.dialects import Decoder, Dialect, openai_chat
 from ssechat.core.dialects._bodies import body, error_text
 from ssechat.core.dialects._continue import by_message
 from ssechat.core.dialects._payloads import DONE, Fields, Path, PayloadDecoder
 from ssechat.core.dialects._plain import FRAMING, SCHEME, event_id
+from ssechat.core.dialects._simple_view import SimpleViewDecoder
 from ssechat.core.dialects._text import mended
 from ssechat.core.frames import Frame
 
 METHODS = ("POST", "GET")
 AUTO = "auto"
 EOF = "eof"
+SIMPLE_VIEW = "simple"
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -33,7 +35,8 @@ class Options(msgspec.Struct, frozen=True):
     request that hold the last user's text, all turns and the model; "" leaves one out. `end` is
     `AUTO`, `EOF` or the data that is the end mark. The others say where things lie in an object:
     `text` and `thinking` are dotted paths with commas between them ("": where they usually lie),
-    `kind` and `mime` one dotted path each.
+    `kind` and `mime` one dotted path each. `view`, which no table says, names a form of events that
+    is known: `SIMPLE_VIEW`.
     """
 
     method: str = "POST"
@@ -46,6 +49,7 @@ class Options(msgspec.Struct, frozen=True):
     thinking: str = ""
     kind: str = "type"
     mime: str = "mime"
+    view: str = ""
 
 
 def configured(options: Mapping[str, Any]) -> Dialect:
@@ -97,8 +101,10 @@ class SimpleServer:
     def event_id(self, frame: Frame) -> str:
         return event_id(frame)
 
-    def decoder(self) -> PayloadDecoder:
+    def decoder(self) -> Decoder:
         options = self._options
+        if options.view == SIMPLE_VIEW:
+            return SimpleViewDecoder()
         fields = Fields(
             text=_paths(options.text),
             thinking=_paths(options.thinking),
