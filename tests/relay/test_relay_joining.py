@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
+from core.fixtures.streams import body, read
+from ssechat.background import Background
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import Problem
 from ssechat.hub import Hub
 from ssechat.hub.joining import Elsewhere
 from ssechat.hub.relays import may_be_one
+from ssechat.hub.route import Profiles
 from ssechat.settings import Profile
 from support.app import configure, desktop
 from support.fault_server import FaultServer, Request, Wire
-from support.hubs import ask, ended, finish, opened, profile, say, until
+from support.hubs import ask, ended, finish, opened, profile, say, thoughts, until
 from support.relays import Relaying, relaying, stream_of
 
 ASKED = {
@@ -27,6 +30,7 @@ ASKED = {
     "stream": True,
     "messages": [{"role": "user", "content": "why is the sky blue?"}],
 }
+FIXTURES = Path(__file__).parents[1] / "core" / "fixtures"
 LISTING = "/v1/streams?state=unfinished"
 
 
@@ -69,6 +73,13 @@ def at(relay: Relaying, path: str = "/up/v1", **more: Any) -> Profile:
     return profile(f"{relay.base_url}{path}", api_key_env="RELAY_TOKEN", **more)
 
 
+def finds(known: Profile) -> Profiles:
+    async def find(name: str) -> Profile | None:
+        return known if name == known.name else None
+
+    return find
+
+
 async def listed(hub: Hub, *profiles: Profile) -> list[Elsewhere]:
     return [one async for found in hub.elsewhere(profiles) for one in found]
 
@@ -108,6 +119,104 @@ async def test_an_answer_is_joined_in_mid_stream_and_comes_whole_and_once(
             question, answer = await hub.journal.path(conversation)
             assert (question.text, answer.text) == ("why is the sky blue?", "one two three")
             assert answer.model == "m-1"
+
+
+def said(file: str, api: str) -> str:
+    if api != "ollama":
+        return read(api, [body(file)]).answer
+    lines = (FIXTURES / f"{file}.ndjson").read_text().splitlines()
+    return "".join(json.loads(line)["message"]["content"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "file"),
+    [
+        ("openai-chat", "/up/v1/chat/completions", "openai_plain"),
+        ("openai-responses", "/up/v1/responses", "responses_text"),
+        ("anthropic", "/up/v1/messages", "anthropic_thinking"),
+        ("gemini", "/up/v1beta/models/m:streamGenerateContent?alt=sse", "gemini_text"),
+        ("gemini-interactions", "/up/v1beta/interactions", "gemini_interactions_text"),
+        ("ollama", "/up/api/chat", "ollama_plain"),
+    ],
+)
+async def test_an_answer_in_any_dialect_is_joined_by_any_profile_of_the_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, path: str, file: str
+) -> None:
+    go_on = asyncio.Event()
+    sent = (FIXTURES / f"{file}.ndjson").read_bytes() if api == "ollama" else body(file)
+    kind = "application/x-ndjson" if api == "ollama" else "text/event-stream"
+
+    async def answer(request: Request, wire: Wire) -> None:
+        if request.method == "POST":
+            await wire.open_stream(content_type=kind)
+            await wire.chunk(sent[: len(sent) // 2])
+            await go_on.wait()
+            await wire.chunk(sent[len(sent) // 2 :])
+            await wire.end()
+        else:
+            await wire.reply(404, "{}")
+
+    async with FaultServer(answer) as server, relaying(tmp_path, server.base_url) as relay:
+        monkeypatch.setenv("RELAY_TOKEN", relay.token)
+        async with relay.asking(path, body={"model": "m", "stream": True}):
+            pass
+        async with opened(tmp_path, at(relay)) as hub:
+            (there,) = await listed(hub, at(relay))
+            assert there.dialect == api
+            await hub.join(there)
+            (live,) = hub.lives
+            await until(live, lambda live: live.seq)
+            go_on.set()
+            await ended(live)
+            assert (live.end, live.fold.reply.answer) == (EndState.COMPLETE, said(file, api))
+
+
+async def test_what_was_asked_on_the_relays_page_is_joined_and_ends_as_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = asyncio.Event()
+
+    async def answer(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        await wire.event(thoughts("hm"))
+        await say(wire, "one ", ids="")
+        await go_on.wait()
+        await say(wire, "two", ids="")
+        await wire.event(json.dumps({"choices": [{"index": 0, "finish_reason": "length"}]}))
+        await wire.event("[DONE]")
+        await wire.end()
+
+    async with FaultServer(answer) as server, relaying(tmp_path, server.base_url) as relay:
+        monkeypatch.setenv("RELAY_TOKEN", relay.token)
+        async with relay.asking("/api/chat", body={"prompt": "why?", "model": "up/m-1"}):
+            pass
+        async with opened(tmp_path, at(relay)) as hub:
+            (there,) = await listed(hub, at(relay))
+            assert (there.prompt, there.model) == ("why?", "m-1")
+            conversation = await hub.join(there)
+            (live,) = hub.lives
+            await until(live, lambda live: live.fold.reply.answer == "one ")
+            go_on.set()
+            await ended(live)
+            answered = (await hub.journal.path(conversation))[-1]
+        assert (answered.state, answered.thinking, answered.text) == ("length", "hm", "one two")
+
+
+async def test_the_first_question_too_goes_to_the_relay_and_through_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asked_elsewhere(tmp_path, monkeypatch) as (relay, upstream, _):
+        work = at(relay)
+        async with opened(tmp_path, work) as hub:
+            through = Background(hub.clients, lambda profile: True)
+            through.wanted = True
+            straight = Hub(hub.journal, hub.clients, finds(work), via=through)
+            live = await until(await ask(straight, work), lambda live: live.handle.known)
+            assert not live.relayed
+            assert [one.id for one in await listed(straight, work)] != [live.handle.id]
+            upstream.go_on.set()
+            await ended(live)
+            await straight.close()
 
 
 async def test_an_answer_that_is_here_already_is_not_listed_and_is_joined_where_it_is(

@@ -12,6 +12,7 @@ import msgspec
 from ssechat import link
 from ssechat.core.conversation import Call
 from ssechat.core.dialects import DIALECTS
+from ssechat.core.dialects.sse import SIMPLE_VIEW
 from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
 from ssechat.core.resume import Rung
 from ssechat.core.schemes import Handle
@@ -60,6 +61,14 @@ class Elsewhere(msgspec.Struct, frozen=True):
     model: str
     prompt: str
     started: float
+
+    @property
+    def spoken(self) -> tuple[str, dict[str, str]]:
+        """The dialect of its events and that one's options; "" if we do not know it."""
+        if self.view == SIMPLE_VIEW:
+            return "sse", {"view": self.view}
+        known = self.dialect in DIALECTS and self.dialect != "sse" and not self.view
+        return self.dialect if known else "", {}
 
     @property
     def handle(self) -> Handle:
@@ -135,12 +144,14 @@ async def begun(journal: Journal, clients: Clients, there: Elsewhere) -> StreamR
     """A stream of our own that has everything to come of the answer, and no frame yet, in a new
     conversation. Raises Problem, and nothing is written, if it cannot be had."""
     await _check(clients, there)
+    dialect, options = there.spoken
     place = await journal.begin(
         NewStream(
             text=there.prompt or UNKNOWN,
             profile=there.profile.name,
             model=there.model,
-            dialect=there.dialect,
+            dialect=dialect,
+            options=options,
             call=Call("GET", there.handle.path, {}),
         )
     )
@@ -156,7 +167,7 @@ async def begun(journal: Journal, clients: Clients, there: Elsewhere) -> StreamR
 
 async def _check(clients: Clients, there: Elsewhere) -> None:
     """Raises Problem if the answer cannot be joined."""
-    if there.dialect not in DIALECTS or there.dialect == "sse" or there.view:
+    if not there.spoken[0]:
         raise ConfigProblem(
             "this version of ssechat cannot read that answer",
             detail=f"it comes as {there.view or there.dialect}",

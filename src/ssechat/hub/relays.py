@@ -17,7 +17,7 @@ from ssechat.settings import Profile
 
 SERVER = "ssechat-relay"
 """What a relay calls itself at `/healthz`."""
-_TIME = 2.0  # s that the answer may take
+_TIME, _BRIEF = 2.0, 1.0  # s that the answer may take; the second of one that never was a relay
 _PUBLIC = frozenset(urlsplit(provider.base_url).hostname for provider in PROVIDERS)
 _NO_UPSTREAMS = ("", "v1", "api")
 """What no relay's base URL begins with: there stands the name of an upstream."""
@@ -28,7 +28,7 @@ class _Health(msgspec.Struct):
 
 
 class Relays:
-    """A server that can be none is never asked, another one once for each process."""
+    """A server that can be none is never asked, another one until it has answered."""
 
     def __init__(self, journal: StreamJournal, clients: Clients) -> None:
         self._journal = journal
@@ -42,25 +42,27 @@ class Relays:
         return msgspec.structs.replace(way, profile=await self.known(way.profile))
 
     async def known(self, profile: Profile) -> Profile:
-        """The profile, saying whether its server is a relay. No request is to wait for a server
-        that has never been one, so such a server is not asked."""
+        """The profile, saying whether its server is a relay; a request waits for that, so one that
+        never was a relay has less time to say it."""
         if profile.relay or not may_be_one(profile):
             return profile
-        asked = origin_of(profile) in self._asked or await self._journal.met_relay(profile.name)
-        if not asked or not await self.found(profile):
+        met = await self._journal.met_relay(profile.name)
+        if not await self.found(profile, seconds=_TIME if met else _BRIEF):
             return profile
         return msgspec.structs.replace(profile, relay=True)
 
-    async def found(self, profile: Profile) -> bool:
-        """Whether its server is a relay, asked now if it never answered that. It is asked without
-        a key and the profile's headers: it may be anybody's."""
+    async def found(self, profile: Profile, *, seconds: float = _TIME) -> bool:
+        """Whether its server is a relay. It is asked without a key and the profile's headers, for
+        it may be anybody's, and again until it has answered."""
         origin = origin_of(profile)
         if origin not in self._asked:
-            bare = Target(profile.base_url, connect=_TIME, ca_file=profile.ca_file)
+            bare = Target(profile.base_url, connect=seconds, ca_file=profile.ca_file)
             call = Call("GET", "/healthz", {})
             try:
-                answer = await link.fetch(self._clients, bare, call, seconds=_TIME)
+                answer = await link.fetch(self._clients, bare, call, seconds=seconds)
             except Problem:
+                return False
+            if answer.status >= 500:  # what stands before a relay may say so while that starts
                 return False
             self._asked[origin] = _is_ours(answer.body)
         return self._asked[origin]
