@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,57 +17,12 @@ from ssechat.hub.joining import Elsewhere
 from ssechat.hub.relays import may_be_one
 from ssechat.hub.route import Profiles
 from ssechat.settings import Profile
-from support.app import configure, desktop
+from support.elsewhere import LISTING, asked_elsewhere, at, listing, told
 from support.fault_server import FaultServer, Request, Wire
-from support.hubs import ask, ended, finish, opened, profile, say, thoughts, until
-from support.relays import Relaying, relaying, stream_of
+from support.hubs import ask, ended, opened, profile, say, thoughts, until
+from support.relays import relaying
 
-ASKED = {
-    "model": "m-1",
-    "stream": True,
-    "messages": [{"role": "user", "content": "why is the sky blue?"}],
-}
 FIXTURES = Path(__file__).parents[1] / "core" / "fixtures"
-LISTING = "/v1/streams?state=unfinished"
-
-
-class Upstream:
-    """Says "one ", then the rest once it may. `cut` is set when its client has gone."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-        self.cut = asyncio.Event()
-
-    async def __call__(self, request: Request, wire: Wire) -> None:
-        await wire.open_stream()
-        await say(wire, "one ", ids="")
-        going = asyncio.ensure_future(self.go_on.wait())
-        gone = asyncio.ensure_future(wire.peer_closed.wait())
-        await asyncio.wait([going, gone], return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (going, gone):
-            waiting.cancel()
-        if wire.peer_closed.is_set():
-            self.cut.set()
-            return
-        await say(wire, "two ", "three", ids="")
-        await finish(wire)
-
-
-@asynccontextmanager
-async def asked_elsewhere(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Relaying, Upstream, str]]:
-    """A relay that gets an answer for another client, which has gone; the stream's id."""
-    upstream = Upstream()
-    async with FaultServer(upstream) as server, relaying(folder, server.base_url) as relay:
-        monkeypatch.setenv("RELAY_TOKEN", relay.token)
-        async with relay.asking(body=ASKED) as response:
-            stream = stream_of(response)
-        yield relay, upstream, stream
-
-
-def at(relay: Relaying, path: str = "/up/v1", **more: Any) -> Profile:
-    return profile(f"{relay.base_url}{path}", api_key_env="RELAY_TOKEN", **more)
 
 
 def finds(known: Profile) -> Profiles:
@@ -88,14 +40,11 @@ async def test_a_relay_tells_owners_what_they_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with asked_elsewhere(tmp_path, monkeypatch) as (relay, _, stream):
-        (told,) = (await relay.client.get(LISTING)).json()["streams"]
-        assert (told["id"], told["model"], told["prompt"]) == (
-            stream,
-            "m-1",
-            "why is the sky blue?",
-        )
+        (one,) = (await relay.client.get(LISTING)).json()["streams"]
+        asked = stream, "m-1", "why is the sky blue?"
+        assert (one["id"], one["model"], one["prompt"]) == asked
         status = (await relay.client.get(f"/v1/streams/{stream}")).json()
-        assert status["prompt"] == told["prompt"]
+        assert status["prompt"] == one["prompt"]
         async with await relay.other_owner() as other:
             assert (await other.get(LISTING)).json() == {"streams": []}
 
@@ -205,7 +154,7 @@ async def test_what_was_asked_on_the_relays_page_is_joined_and_ends_as_it_ended(
 async def test_the_first_question_too_goes_to_the_relay_and_through_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with asked_elsewhere(tmp_path, monkeypatch) as (relay, upstream, _):
+    async with asked_elsewhere(tmp_path, monkeypatch) as (relay, upstream, stream):
         work = at(relay)
         async with opened(tmp_path, work) as hub:
             through = Background(hub.clients, lambda profile: True)
@@ -213,7 +162,7 @@ async def test_the_first_question_too_goes_to_the_relay_and_through_no_other(
             straight = Hub(hub.journal, hub.clients, finds(work), via=through)
             live = await until(await ask(straight, work), lambda live: live.handle.known)
             assert not live.relayed
-            assert [one.id for one in await listed(straight, work)] != [live.handle.id]
+            assert [one.id for one in await listed(straight, work)] == [stream]
             upstream.go_on.set()
             await ended(live)
             await straight.close()
@@ -316,25 +265,6 @@ def test_a_server_is_asked_only_if_its_base_url_could_be_a_relays(base_url: str,
     assert may_be_one(profile(base_url)) is may
 
 
-def told(**more: object) -> dict[str, object]:
-    usual = {"id": "st_" + "a" * 26, "dialect": "openai-chat", "upstream": "up", "created_at": 1e9}
-    return usual | more
-
-
-def listing(*streams: object, status: int = 200) -> Callable[[Request, Wire], Any]:
-    """A relay that lists this, and answers everything else with `status`."""
-
-    async def answer(request: Request, wire: Wire) -> None:
-        if request.target == "/healthz":
-            await wire.reply(200, json.dumps({"server": "ssechat-relay"}))
-        elif request.target == LISTING:
-            await wire.reply(200, json.dumps({"streams": streams}))
-        else:
-            await wire.reply(status, "{}")
-
-    return answer
-
-
 @pytest.mark.parametrize(
     "id", ["", "../../admin", "st_" + "a" * 25, "st_" + "A" * 26, "st_" + "a" * 26 + "/x", "st_é"]
 )
@@ -386,66 +316,3 @@ async def test_a_profile_that_must_not_resume_lists_nothing(tmp_path: Path) -> N
         async with opened(tmp_path, work) as hub:
             assert await listed(hub, work) == []
         assert server.requests == []
-
-
-async def test_f2_shows_the_running_answers_first_and_enter_joins_one(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with asked_elsewhere(tmp_path, monkeypatch) as (relay, upstream, _):
-        configure(home, f"{relay.base_url}/up/v1", 'api_key_env = "RELAY_TOKEN"')
-        async with desktop() as desk:
-            await desk.pilot.press("f2")
-            await desk.until(lambda: "live at test · openai-chat · started" in desk.words)
-            assert "why is the sky blue?" in desk.screen
-            await desk.pilot.press("enter")
-            await desk.until(lambda: "one" in desk.screen and "you" in desk.screen)
-            await desk.says("live")
-            await desk.pilot.press("f2")
-            await desk.until(lambda: "2 msg" in desk.screen)
-            assert "live at test" not in desk.screen
-            await desk.pilot.press("escape")
-            upstream.go_on.set()
-            await desk.says("complete")
-            assert desk.words.count("one two three") == 1
-
-
-async def test_escape_stops_a_joined_answer_at_the_relay(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with asked_elsewhere(tmp_path, monkeypatch) as (relay, upstream, stream):
-        configure(home, f"{relay.base_url}/up/v1", 'api_key_env = "RELAY_TOKEN"')
-        async with desktop() as desk:
-            await desk.pilot.press("f2")
-            await desk.until(lambda: "live at test" in desk.words)
-            await desk.pilot.press("enter")
-            await desk.says("live")
-            await desk.pilot.press("escape")
-            await desk.says("stopped")
-        await relay.ended(stream)
-        assert upstream.cut.is_set()
-
-
-async def test_a_hostile_relay_writes_no_markup_and_no_controls_and_a_failed_join_says_why(
-    home: Path,
-) -> None:
-    odd = told(prompt="[bold]\x1b[2Jhi\u202e", dialect="\x1b]0;x\x07[red]")
-    async with FaultServer(listing(odd)) as server:
-        configure(home, f"{server.base_url}/up/v1")
-        async with desktop() as desk:
-            await desk.pilot.press("f2")
-            await desk.until(lambda: "live at test" in desk.words)
-            assert "[bold]" in desk.screen
-            assert not {"\x1b", "\x07", "\u202e"} & set(desk.screen)
-            await desk.pilot.press("enter")
-            await desk.tells("cannot read that answer")
-
-
-async def test_f2_says_nothing_of_a_relay_that_cannot_be_reached(home: Path) -> None:
-    async with FaultServer(listing(told())) as server:
-        configure(home, f"{server.base_url}/up/v1")
-    async with desktop() as desk:
-        await desk.pilot.press("f2")
-        screen = desk.app.screen
-        await desk.until(lambda: not [w for w in desk.app.workers if w.node is screen])
-        assert "nothing found" in desk.screen
-        assert desk.toasts == []
