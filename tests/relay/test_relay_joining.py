@@ -287,6 +287,30 @@ async def test_what_a_relay_says_is_bounded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "[]",
+        '{"streams": null}',
+        '{"streams": [5]}',
+        f'{{"streams": {"[" * 100_000}',
+        f'{{"streams": [{{"id": "st_{"a" * 26}", "created_at": 1{"0" * 400}}}]}}',
+        f'{{"streams": [{{"id": "st_{"a" * 26}", "prompt": ["x"]}}]}}',
+    ],
+)
+async def test_a_list_that_cannot_be_read_adds_nothing(tmp_path: Path, said: str) -> None:
+    async def answer(request: Request, wire: Wire) -> None:
+        healthy = json.dumps({"server": "ssechat-relay"})
+        await wire.reply(200, healthy if request.target == "/healthz" else said)
+
+    async with FaultServer(answer) as server:
+        work = profile(f"{server.base_url}/up/v1")
+        async with opened(tmp_path, work) as hub:
+            assert await listed(hub, work) == []
+        assert [request.target for request in server.requests] == ["/healthz", LISTING]
+
+
+@pytest.mark.parametrize(
     ("more", "status", "why"),
     [
         ({"dialect": "smoke-signals"}, 200, "cannot read"),
