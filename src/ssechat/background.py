@@ -22,11 +22,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from ssechat import __version__, link, paths
+from ssechat import __version__, detached, link, paths, settings
 from ssechat.core.conversation import Call
-from ssechat.core.errors import ConfigProblem, Problem
+from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
 from ssechat.hub.route import Route
 from ssechat.link import Clients, Target
+from ssechat.profiles import PROVIDERS
 from ssechat.settings import Profile
 from ssechat.sockets import LONGEST_PATH
 
@@ -37,10 +38,12 @@ SERVER = "ssechat-relay"
 BELOW = "http://localhost/p"
 """Where requests go; the host is never looked up."""
 
-FAULTY = 1
-"""The exit code of one that could not start; one that another was faster than ends with 0."""
+AVOIDED = 60.0
+"""Seconds for which new requests go direct after it could not be used: each would wait for it."""
 _START_TIME = 10.0  # s
+_SERVICE_TIME = 5.0  # s that the user's service manager may take, before it starts as it can
 _LOOK = 0.05  # s
+_COMMAND = (sys.executable, "-m", "ssechat", "relay", "--background")
 _LOG_SIZE = 2**20
 _OWN_RESUME = ("openai-responses", "gemini-interactions")
 """Dialects whose servers keep answers themselves."""
@@ -101,19 +104,20 @@ class Background:
         self.say: Callable[[Problem], object] = lambda problem: None
         self._told = False
         self._starting = asyncio.Lock()
+        self._fault: tuple[float, Problem] | None = None
 
     async def prepare(self, profile: Profile) -> None:
         """Start the relay before it is needed, if requests for the profile go through it."""
         if self._wanted(profile):
             with contextlib.suppress(Problem):  # the request that needs it will say so
-                await self._running()
+                await self._usable()
 
     async def fresh(self, way: Route) -> Route:
         """The route through the relay, if its server cannot resume by itself; else as it is."""
         if not self._wanted(way.profile):
             return way
         try:
-            return await self.again(way)
+            return _through(way, await self._usable())
         except Problem as problem:
             if not self._told:
                 self._told = True
@@ -121,7 +125,7 @@ class Background:
             return way
 
     async def again(self, way: Route) -> Route:
-        """The route through the relay. Raises Problem."""
+        """The route through the relay: what began there is only there. Raises Problem."""
         return _through(way, await self._running())
 
     def _wanted(self, profile: Profile) -> bool:
@@ -133,25 +137,44 @@ class Background:
             and self._known(profile)
         )
 
+    async def _usable(self) -> Path:
+        """Its socket; a Problem at once where it could not be used a moment ago."""
+        async with self._starting:
+            if self._fault is not None and time.monotonic() - self._fault[0] < AVOIDED:
+                raise self._fault[1]
+            try:
+                path = await self._found()
+            except Problem as problem:
+                self._fault = time.monotonic(), problem
+                raise
+            self._fault = None
+            return path
+
     async def _running(self) -> Path:
         """The socket of a relay that runs. Raises Problem."""
         async with self._starting:
-            path = await asyncio.to_thread(_listening)
-            if path is not None:
-                health = await self._health(path)
-                if health is not None and not await self._outdated(path, health):
-                    return path
-            await self._start()
-            path = await asyncio.to_thread(_listening)
-            if path is None:
-                raise _failed(f"see {_log_path()}")
-            return path
+            return await self._found()
+
+    async def _found(self) -> Path:
+        path = await asyncio.to_thread(_listening)
+        if path is not None:
+            health = await self._health(path)
+            if health is not None and not await self._outdated(path, health):
+                return path
+        await self._start()
+        path = await asyncio.to_thread(_listening)
+        if path is None:
+            raise _failed(f"see {_log_path()}")
+        return path
 
     async def _health(self, path: Path) -> Health | None:
         """What the relay says of itself; None if none listens. Problem if somebody else does."""
         if not await asyncio.to_thread(_listens, path):
             return None
-        answer = await link.fetch(self._clients, _target(path), Call("GET", "/healthz", {}))
+        try:
+            answer = await link.fetch(self._clients, _target(path), Call("GET", "/healthz", {}))
+        except LinkProblem as problem:
+            raise _silent(problem.title) from None
         try:
             health = msgspec.json.decode(answer.body, type=Health)
         except msgspec.DecodeError:
@@ -170,14 +193,26 @@ class Background:
 
     async def _start(self) -> None:
         """Returns once it listens, or another one does that was faster. Raises Problem."""
-        with _log_file() as log:
-            try:
-                child = await asyncio.to_thread(_spawn, log)
-            except OSError as error:
-                raise _failed(error.strerror or str(error)) from None
-        _children[:] = [child, *(one for one in _children if one.poll() is None)]
-        if not await _until(lambda: _listening() is not None or child.poll() == FAULTY):
+        env = await asyncio.to_thread(_environment)
+        try:
+            if detached.lingers(env):
+                asking = await asyncio.to_thread(_serve, env)
+                if await _begun(asking, _SERVICE_TIME):
+                    return
+                asking.kill()
+            child = await asyncio.to_thread(_spawn, env)
+        except OSError as error:
+            raise _failed(error.strerror or str(error)) from None
+        if not await _begun(child, _START_TIME):
             raise _failed(f"see {_log_path()}")
+
+
+async def _begun(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a relay listens within the time, that this process starts or another one."""
+    # One that another was faster than ends with 0, one that cannot start with another number.
+    _children[:] = [child, *(one for one in _children if one.poll() is None)]
+    await _until(lambda: _listening() is not None or child.poll() not in (None, 0), seconds)
+    return await asyncio.to_thread(_listening) is not None
 
 
 def _through(way: Route, path: Path) -> Route:
@@ -216,9 +251,9 @@ def _listens(path: Path) -> bool:
         return True
 
 
-async def _until(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within the time that a start may take."""
-    until = time.monotonic() + _START_TIME
+async def _until(holds: Callable[[], bool], seconds: float = _START_TIME) -> bool:
+    """Whether it holds within the time, usually that which a start may take."""
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         if await asyncio.to_thread(holds):
             return True
@@ -244,17 +279,29 @@ def _log_file() -> Iterator[int]:
         os.close(number)
 
 
-def _spawn(log: int) -> subprocess.Popen[bytes]:
-    """A process that does not end with us, our terminal or our session."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "ssechat", "relay", "--background"],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env=kept | {"PYTHONSAFEPATH": "1"},
-        cwd="/",
-        start_new_session=True,
+def _environment() -> dict[str, str]:
+    """What it gets of ours: no keys, as those come with the requests."""
+    configured, _ = settings.load(paths.config_file())
+    profiles = (*PROVIDERS, *configured.profiles.values())
+    return detached.environment(os.environ, {profile.api_key_env for profile in profiles})
+
+
+def _serve(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with _log_file() as log:
+        name = f"ssechat-relay-{digest()}"
+        return detached.begin_service(name, _COMMAND, env, log, _log_path())
+
+
+def _spawn(env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with _log_file() as log:
+        return detached.begin(_COMMAND, env, log)
+
+
+def _silent(detail: str) -> Problem:
+    return Problem(
+        "the background relay does not answer; answers end if ssechat is killed",
+        detail=detail,
+        remedy="end the process `ssechat relay --background`, or set background_relay = false",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from ssechat.core.deltas import EndState
 from ssechat.core.errors import Problem
 from ssechat.core.resume import Rung
 from ssechat.hub import Live, Question
+from ssechat.link import connection
 from ssechat.session import Session
 from support.backgrounds import Here, here
 from support.fault_server import FaultServer, Handler, Request, Wire
@@ -283,7 +285,7 @@ async def test_if_it_cannot_start_that_is_said_once_and_requests_go_directly(
                 ]
 
 
-def broken(log: int) -> subprocess.Popen[bytes]:
+def broken(env: dict[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
 
 
@@ -337,3 +339,28 @@ async def test_a_key_goes_to_no_other_host_when_the_configuration_changes(
                 assert live.outcome is not None
                 assert "start ssechat again" in live.outcome.note
         assert server.requests == other.requests == []
+
+
+async def test_one_that_hangs_is_waited_for_once_and_said_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FaultServer(whole) as server:
+        with here(server.base_url) as place:
+            async with session(place, monkeypatch) as one:
+                assert (await ended(await asked(one))).relayed
+                pid = int(str(place.health()["pid"]))
+                told: list[Problem] = []
+                one.background.say = told.append
+                monkeypatch.setattr(connection, "BODY_TIME", 0.1)
+                os.kill(pid, signal.SIGSTOP)
+                try:
+                    assert not (await ended(await asked(one))).relayed
+                    monkeypatch.setattr(connection, "BODY_TIME", 3600.0)
+                    assert not (await ended(await asked(one))).relayed
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+                assert [problem.title for problem in told] == [
+                    "the background relay does not answer; answers end if ssechat is killed"
+                ]
+                monkeypatch.setattr(background, "AVOIDED", 0.0)
+                assert (await ended(await asked(one))).relayed
