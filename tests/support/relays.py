@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import uvicorn
 
+from ssechat.relay.bodies import Bodies
 from ssechat.relay.config import RelayConfig, Upstream
+from ssechat.relay.connections import Connection
 from ssechat.relay.relay import Relay
 from ssechat.relay.server import application
 from ssechat.sockets import address, bind
@@ -26,8 +28,9 @@ _ID = re.compile(r"^id: (\S+)$", re.MULTILINE)
 class Relaying:
     """`client` carries the token of `owner`; `upstream` is configured under the name `up`."""
 
-    def __init__(self, relay: Relay, base_url: str, token: str) -> None:
+    def __init__(self, relay: Relay, bodies: Bodies, base_url: str, token: str) -> None:
         self.relay = relay
+        self.bodies = bodies
         self.base_url = base_url
         self.token = token
         self.client = self.client_of(token)
@@ -76,8 +79,10 @@ async def relaying(
     config = RelayConfig(upstreams={"up": up}, **more)
     relay = await Relay.open(config, folder / "relay.db")
     listener = bind("127.0.0.1", 0)
+    app = application(relay)
     settings = uvicorn.Config(
-        application(relay),
+        app,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -88,7 +93,7 @@ async def relaying(
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.ensure_future(server._serve([listener]))
     token = await relay.journal.add_token("me") or ""
-    running = Relaying(relay, address(listener), token)
+    running = Relaying(relay, app.state.bodies, address(listener), token)
     try:
         yield running
     finally:

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ssechat import paths, settings
 from ssechat.background import HOST, KEY, PROFILE, digest, socket_paths
@@ -23,6 +22,7 @@ from ssechat.hub.route import Route, route
 from ssechat.keys import Secret
 from ssechat.profiles import PROVIDERS
 from ssechat.relay.config import Limits, RelayConfig
+from ssechat.relay.connections import Connection
 from ssechat.relay.errors import Refusal
 from ssechat.settings import Profile
 from ssechat.sockets import bind_unix
@@ -95,7 +95,7 @@ async def way(headers: dict[str, str]) -> Route:
     return await route(found, Secret(key) if key else None)
 
 
-class Peer(H11Protocol):
+class Peer(Connection):
     """Talks to the user's own processes only, whatever the socket's mode has become."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -10,13 +10,12 @@ from starlette.responses import Response
 
 from ssechat.core.dialects import Framing
 from ssechat.relay import access
+from ssechat.relay.bodies import Bodies
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.reader import Reading
 from ssechat.relay.relay import Relay, Started
 
-LARGEST_BODY = 32 * 2**20
-"""Bytes of a request; it may hold images."""
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 """What an `Idempotency-Key` may be."""
 
@@ -33,17 +32,9 @@ async def owner_of(request: Request) -> str:
 
 
 async def read_body(request: Request) -> bytes:
-    """The body; a Refusal as soon as it is too large."""
-    length = request.headers.get("content-length", "0")
-    body = bytearray()
-    if length.isdecimal() and int(length) <= LARGEST_BODY:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                break
-        else:
-            return bytes(body)
-    raise Refusal(413, f"the body may have {LARGEST_BODY} bytes")
+    """The body. Raises Refusal."""
+    bodies: Bodies = request.app.state.bodies
+    return await bodies.read(request)
 
 
 def key_of(request: Request) -> str:

@@ -18,6 +18,7 @@ from ssechat import paths
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.relay import background, log
 from ssechat.relay.config import RelayConfig
+from ssechat.relay.connections import Connection
 from ssechat.relay.relay import Relay
 from ssechat.relay.server import application
 from ssechat.sockets import address, bind, bind_unix
@@ -109,7 +110,7 @@ async def _first_token(relay: Relay, say: Say) -> None:
 def _settings(config: RelayConfig, relay: Relay, more: Sequence[Route]) -> uvicorn.Config:
     local = bool(config.uds)
     options: dict[str, Any] = {
-        "http": background.Peer if more else "h11",
+        "http": background.Peer if more else Connection,
         "ws": "none",
         "lifespan": "off",
         "log_config": None,

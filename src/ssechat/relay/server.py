@@ -22,6 +22,7 @@ from ssechat.core.errors import Problem
 from ssechat.hub.route import route
 from ssechat.link import fetch
 from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
+from ssechat.relay.bodies import Bodies
 from ssechat.relay.config import Upstream
 from ssechat.relay.errors import Refusal
 from ssechat.relay.passing import LARGEST, LONGEST, shown
@@ -57,6 +58,7 @@ def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()
     app.state.relay = relay
     app.state.local = local
     app.state.simple = SimpleApi(relay)
+    app.state.bodies = Bodies()
     app.state.rates = access.Rates(relay.config.limits.requests_per_minute)
     if relay.config.origins:
         app.add_middleware(
