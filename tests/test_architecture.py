@@ -33,6 +33,7 @@ OWNERS = {
     "certifi": ("link",),
     "sqlite3": ("journal",),
     "platformdirs": ("paths",),
+    "redis": ("journal",),
     "keyring": ("keys",),
     "starlette": ("demo", "relay"),
     "uvicorn": ("demo", "relay"),

@@ -17,8 +17,8 @@ import pytest
 from ssechat.core.errors import ConfigProblem
 from ssechat.core.reply import Mended
 from ssechat.core.resume import State
-from ssechat.hub import Live, streams
-from ssechat.journal import Lease
+from ssechat.hub import Live
+from ssechat.journal import Journal, Lease
 from ssechat.journal.lease import process_start
 from support import hub_process
 from support.hubs import ask, ended, opened, until
@@ -185,7 +185,7 @@ def neighbour() -> Lease:
 async def test_a_window_that_lost_its_stream_follows_the_one_that_took_it(
     api: Api, quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "HEARTBEAT", 1.0)
+    monkeypatch.setattr(Journal, "HEARTBEAT", 1.0)
     gate, later = Gate(), Gate()
     legs = [Leg(gate=gate, gate_at=6), Leg(gate=later, gate_at=2)]
     async with api.serve(legs=legs) as server:

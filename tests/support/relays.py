@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from ssechat.journal.relay import RelayJournal
 from ssechat.relay.bodies import Bodies
 from ssechat.relay.config import RelayConfig, Upstream
 from ssechat.relay.connections import Connection
@@ -77,7 +78,7 @@ async def relaying(
     asyncio.get_running_loop().set_exception_handler(lambda _, what: unhandled.append(what))
     up = Upstream(name="up", base_url=base_url, **(upstream or {}))
     config = RelayConfig(upstreams={"up": up}, **more)
-    relay = await Relay.open(config, folder / "relay.db")
+    relay = await Relay.open(config, await RelayJournal.open(folder / "relay.db"))
     listener = bind("127.0.0.1", 0)
     app = application(relay)
     settings = uvicorn.Config(
@@ -98,7 +99,7 @@ async def relaying(
         yield running
     finally:
         await running.client.aclose()
-        relay.hang_up()
+        relay.feeds.hang_up()
         server.should_exit = True
         await serving
         await relay.close()

@@ -15,7 +15,7 @@ from ssechat import paths
 from ssechat.core.errors import ConfigProblem, Problem
 
 if TYPE_CHECKING:
-    from ssechat.journal.relay import RelayJournal
+    from ssechat.journal.owned import OwnedStreams
     from ssechat.relay.config import RelayConfig
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def add(file: Path | None, name: str) -> None:
             "the name has to be printable, at most 100 characters long, and not to begin with :"
         )
 
-    async def work(journal: RelayJournal) -> str | None:
+    async def work(journal: OwnedStreams) -> str | None:
         return await journal.add_token(name)
 
     made = asyncio.run(_with_journal(file, work))
@@ -111,7 +111,7 @@ def add(file: Path | None, name: str) -> None:
 def list_(file: Path | None) -> None:
     """Who has a token, and since when."""
 
-    async def work(journal: RelayJournal) -> list[tuple[str, float]]:
+    async def work(journal: OwnedStreams) -> list[tuple[str, float]]:
         return await journal.tokens()
 
     for name, created in asyncio.run(_with_journal(file, work)):
@@ -124,7 +124,7 @@ def list_(file: Path | None) -> None:
 def revoke(file: Path | None, name: str) -> None:
     """Take NAME's token back; it is refused from now on."""
 
-    async def work(journal: RelayJournal) -> bool:
+    async def work(journal: OwnedStreams) -> bool:
         return await journal.revoke_token(name)
 
     if not asyncio.run(_with_journal(file, work)):
@@ -143,11 +143,10 @@ def _config(file: Path | None) -> RelayConfig:
     return config
 
 
-async def _with_journal(file: Path | None, work: Callable[[RelayJournal], Awaitable[T]]) -> T:
-    from ssechat.journal.relay import RelayJournal
-    from ssechat.relay.serve import journal_file
+async def _with_journal(file: Path | None, work: Callable[[OwnedStreams], Awaitable[T]]) -> T:
+    from ssechat.relay.serve import open_journal
 
-    journal = await RelayJournal.open(journal_file(_config(file)))
+    journal = await open_journal(_config(file))
     try:
         return await work(journal)
     finally:

@@ -41,6 +41,8 @@ class MarkName(StrEnum):
     CONTINUED = "continued"
     """This answer goes on from another one's text. `{"text": str, "trim": bool, "how": str,
     "echoes": bool}`; once more if that form is refused and another one is asked for."""
+    EPOCH = "epoch"
+    """Another relay has taken the stream over, and numbers its events anew. `{"epoch": int}`"""
     ENDED = "ended"
     """Nothing will follow, which a relay's readers are told. `{"state": str, "note": str}`"""
 

@@ -17,10 +17,17 @@ _PAGE = 500  # frames read at once
 async def follow(journal: StreamJournal, live: Live) -> StreamRow:
     """Fold what appears until the stream has ended or its owner is dead; the row as it is then."""
     while True:
+        before = live.seq
+        await catch_up(journal, live)
+        if live.seq > before:
+            await journal.news(live.stream_id, live.seq)
+            continue
         row = await journal.stream(live.stream_id)
-        if row.last_seq > live.seq:
-            await catch_up(journal, live)
+        if row.last_seq < live.seq:  # the journal has lost what it had
+            live.restart(row.codec.decoder())
+            continue
         if row.state not in UNFINISHED:
+            await catch_up(journal, live)
             live.close(Settle(EndState(row.state), row.note))
             live.ended.set()
             live.changed()
@@ -52,3 +59,5 @@ async def catch_up(journal: StreamJournal, live: Live) -> None:
     """Fold what the journal holds beyond what is folded."""
     while rows := await journal.frames(live.stream_id, live.seq, _PAGE):
         live.take([frame for _, frame in rows])
+        if len(rows) < _PAGE:
+            break

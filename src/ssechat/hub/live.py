@@ -76,6 +76,7 @@ class Live:
         self._watchers: list[Callable[[Live], None]] = []
         self._changed = asyncio.Event()
         self.latest: Frame | None = None
+        self.restarted: Callable[[], object] = lambda: None
         self.tap: Callable[[list[Frame]], object] = lambda frames: None
 
     @property
@@ -151,6 +152,7 @@ class Live:
         """Forget all frames, to fold them again from the journal."""
         self.fold, self.history = type(self.fold)(decoder), History(named=self.history.named)
         self.seq, self.latest = 0, None
+        self.restarted()
         self.changed()
 
     def changed(self) -> None:

@@ -35,6 +35,10 @@ class Others:
         live.followed = True
         self._following[live.stream_id] = self._start(self._keep_following(live))
 
+    def unfollow(self, live: Live) -> None:
+        if (following := self._following.pop(live.stream_id, None)) is not None:
+            following.cancel()
+
     async def take_over(self, live: Live) -> bool:
         """Take the stream from its living owner, who notices; False if it was too late.
 

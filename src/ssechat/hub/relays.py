@@ -19,8 +19,8 @@ SERVER = "ssechat-relay"
 """What a relay calls itself at `/healthz`."""
 _TIME, _BRIEF = 2.0, 1.0  # s that the answer may take; the second of one that never was a relay
 _PUBLIC = frozenset(urlsplit(provider.base_url).hostname for provider in PROVIDERS)
-_NO_UPSTREAMS = ("", "v1", "api")
-"""What no relay's base URL begins with: there stands the name of an upstream."""
+_NO_UPSTREAMS = ("", "v1", "v1beta", "api")
+"""How APIs' own paths begin, where a relay's begins with the name of an upstream."""
 
 
 class _Health(msgspec.Struct):

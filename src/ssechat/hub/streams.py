@@ -30,8 +30,6 @@ from ssechat.journal import STOPPING, NewStream, StreamJournal, StreamRow
 from ssechat.link import Clients
 from ssechat.wake import watch
 
-HEARTBEAT = 5.0  # s between two beats of our leases
-
 J = TypeVar("J", bound=StreamJournal)
 
 
@@ -255,6 +253,29 @@ class Streams(Generic[J]):
 
     # Streams that other processes own.
 
+    async def reap(self) -> list[Live]:
+        """Go on with the streams that dead processes have left."""
+        taken = []
+        for row in await self.journal.orphans():
+            held = self._lives.get(row.id)
+            if row.dialect not in DIALECTS or (held and not held.ended.is_set()):
+                continue
+            if await self.journal.adopt(row.id, row.lease):
+                taken.append(await self._others.take(row, self._live(row)))
+        return taken
+
+    async def follow(self, row: StreamRow) -> Live:
+        """Read along with another process, which owns the stream."""
+        live = self._live(row)
+        await catch_up(self.journal, live)
+        self._others.follow(live)
+        return live
+
+    def unfollow(self, live: Live) -> None:
+        """Look no longer at a stream that another process owns."""
+        self._others.unfollow(live)
+        self._lives.pop(live.stream_id, None)
+
     def _follow(self, row: StreamRow) -> Live:
         live = self._live(row)
         self._others.follow(live)
@@ -287,7 +308,7 @@ class Streams(Generic[J]):
             for pump in tuple(self._pumps.values()):
                 pump.tick()
             beats += 1
-            if beats % HEARTBEAT == 0:
+            if beats % self.journal.HEARTBEAT == 0:
                 try:
                     await self.journal.beat()
                     await self._others.notice(self._pumps)

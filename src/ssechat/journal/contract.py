@@ -16,6 +16,9 @@ class StreamJournal(Protocol):
     of its kinds; the journal is then as before, and the same may be tried again.
     """
 
+    HEARTBEAT: float
+    """Seconds between two `beat`s."""
+
     @property
     def owner(self) -> str:
         """What `StreamRow.lease` says of this process' streams."""

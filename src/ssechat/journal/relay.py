@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-
-import msgspec
 
 from ssechat.core.frames import Frame
 from ssechat.journal import batches, frames, streams
 from ssechat.journal.database import Database
 from ssechat.journal.journal import Journal
 from ssechat.journal.lease import Lease
-from ssechat.journal.records import Outcome, StreamRow
+from ssechat.journal.owned import Owned, hash_of, new_token
+from ssechat.journal.records import UNFINISHED, Outcome, StreamRow
 
-TOKEN_PREFIX = "sst_"
 _TABLES = (
     batches.TABLE,
     """CREATE TABLE IF NOT EXISTS relay_token (
@@ -60,45 +56,14 @@ _STREAM = """
 """
 
 
-class Owned(msgspec.Struct, frozen=True):
-    """A stream, as its owner may know of it."""
-
-    stream_id: str
-    owner: str
-    upstream: str
-    idempotency_key: str | None
-    digest: bytes
-    dialect: str
-    state: str
-    note: str
-    created: float
-    ended: float | None
-    conversation_id: str
-    profile: str = ""
-
-    @property
-    def view(self) -> str:
-        """In which view of the relay's own it is served; "" for the upstream's events."""
-        return view_of(self.profile)
-
-
-def view_of(profile: str) -> str:
-    """What stands behind the dialect in a profile's name, `UPSTREAM/DIALECT/VIEW`."""
-    return "".join(profile.split("/")[2:])
-
-
-def hash_of(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
 class RelayJournal(Journal):
-    """`last_event(stream id, outcome)` is an event to be written behind all others of a stream
-    that ends, if it needs one; `written` is told once it has been."""
+    """`OwnedStreams` in one file, which one relay has open at a time."""
 
     def __init__(self, database: Database, lease: Lease) -> None:
         super().__init__(database, lease)
         self.last_event: Callable[[str, Outcome], Frame | None] = lambda stream_id, outcome: None
         self.written: Callable[[str, Frame], object] = lambda stream_id, frame: None
+        self.stop_asked: Callable[[str, str], object] = lambda stream_id, why: None
 
     @classmethod
     async def open(cls, path: Path, lease: Lease | None = None) -> RelayJournal:
@@ -136,47 +101,43 @@ class RelayJournal(Journal):
     # Tokens.
 
     async def add_token(self, name: str) -> str | None:
-        """A new owner's token, of which only a hash is kept; None if the name is taken."""
-        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        token = new_token()
         values = (name, hash_of(token), time.time())
         insert = "INSERT INTO relay_token VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING"
         added = await self._write(lambda c: c.execute(insert, values).rowcount)
         return token if added else None
 
     async def tokens(self) -> list[tuple[str, float]]:
-        """Owners, and since when, in seconds since the epoch."""
         query = "SELECT name, created FROM relay_token ORDER BY created"
         return await self._read(lambda c: c.execute(query).fetchall())
 
     async def revoke_token(self, name: str) -> bool:
-        """Whether there was one."""
         delete = "DELETE FROM relay_token WHERE name = ?"
         return await self._write(lambda c: c.execute(delete, (name,)).rowcount == 1)
 
     async def owner_of(self, token: str) -> str | None:
-        """Whose token it is. What is compared is a hash, so time tells nothing of the token."""
         query = "SELECT name FROM relay_token WHERE hash = ?"
         found = await self._read(lambda c: c.execute(query, (hash_of(token),)).fetchone())
         return found[0] if found else None
 
     # Streams and their owners.
 
-    async def register(self, owned: Owned) -> None:
-        """Note whose a stream is, before its request is sent."""
+    async def ready(self) -> None:
+        await self._write(lambda c: None)
+
+    async def register(self, owned: Owned) -> bool:
         values = (
             *(owned.stream_id, owned.owner, owned.upstream),
             *(owned.idempotency_key, owned.digest),
         )
-        insert = "INSERT INTO relay_stream VALUES (?, ?, ?, ?, ?)"
-        await self._write(lambda c: c.execute(insert, values))
+        insert = "INSERT INTO relay_stream VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        return await self._write(lambda c: c.execute(insert, values).rowcount == 1)
 
     async def owned(self, owner: str, stream_id: str) -> Owned | None:
-        """The stream, if it is this owner's."""
         found = await self._owned("WHERE stream_id = ? AND owner = ?", (stream_id, owner))
         return found[0] if found else None
 
     async def owner_of_stream(self, stream_id: str) -> str:
-        """Whose a stream is; "" if it is nobody's (any more)."""
         query = "SELECT owner FROM relay_stream WHERE stream_id = ?"
         found = await self._read(lambda c: c.execute(query, (stream_id,)).fetchone())
         return found[0] if found else ""
@@ -187,29 +148,27 @@ class RelayJournal(Journal):
         return found[0] if found else None
 
     async def all_of(self, owner: str, states: tuple[str, ...], limit: int) -> list[Owned]:
-        """The newest first; of all states if none is named."""
         chosen = f"AND stream.state IN ({', '.join('?' * len(states))})" if states else ""
         rest = f"WHERE owner = ? {chosen} ORDER BY stream.rank DESC LIMIT ?"
         return await self._owned(rest, (owner, *states, limit))
+
+    async def live_of(self, owner: str, most: int) -> int:
+        return len(await self.all_of(owner, UNFINISHED, most + 1))
 
     async def _owned(self, rest: str, values: tuple[object, ...]) -> list[Owned]:
         found = await self._read(lambda c: c.execute(_STREAM + rest, values).fetchall())
         return [Owned(*row) for row in found]
 
     async def forget(self, owned: Owned, until: float) -> None:
-        """Delete a stream; its owner is told until then that it is gone."""
         await self._write(lambda c: _forget(c, owned, until))
 
     async def old(self, before: float) -> list[Owned]:
-        """Streams that ended before this time, in seconds since the epoch."""
         return await self._owned("WHERE stream.ended < ?", (before,))
 
     async def call_off(self, owner: str, key: str, until: float) -> None:
-        """A request with this key is to start nothing, should it come yet."""
         await self._write(lambda c: _remember(c, owner, f"key:{key}", until))
 
     async def past(self, owner: str, name: str) -> bool:
-        """Whether a stream by this id was forgotten, or "key:" and a key called off."""
         query = "SELECT 1 FROM relay_past WHERE owner = ? AND name = ? AND until > ?"
         values = (owner, name, time.time())
         return await self._read(lambda c: c.execute(query, values).fetchone() is not None)
@@ -218,6 +177,17 @@ class RelayJournal(Journal):
         await self._write(
             lambda c: c.execute("DELETE FROM relay_past WHERE until < ?", (time.time(),))
         )
+
+    # No other process has a part in these streams.
+
+    async def ask_stop(self, stream_id: str, why: str) -> bool:
+        return False
+
+    async def note_read(self, stream_ids: Iterable[str]) -> None:
+        return None
+
+    async def read_elsewhere(self, stream_ids: Iterable[str]) -> set[str]:
+        return set()
 
     # What upstreams keep.
 

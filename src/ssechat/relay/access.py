@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
-from ssechat.journal.relay import RelayJournal
+from ssechat.journal.owned import OwnedStreams
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
 
@@ -41,7 +41,7 @@ def token_of(headers: Mapping[str, str]) -> str:
     return headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
 
 
-async def owner_of(journal: RelayJournal, headers: Mapping[str, str], *, local: bool) -> str:
+async def owner_of(journal: OwnedStreams, headers: Mapping[str, str], *, local: bool) -> str:
     """Whose request it is. Raises Refusal."""
     token = token_of(headers)
     owner = await journal.owner_of(token) if token else None

@@ -34,10 +34,12 @@ STORED = "@"
 _DAY = 86_400.0
 
 
-def config(path: Path) -> RelayConfig:
+def config(path: Path, journal: Path) -> RelayConfig:
     """What an app leaves is finished, and kept until that app is started again."""
     limits = Limits(live_streams=1000, requests_per_minute=100_000)
-    return RelayConfig(uds=str(path), detach_ttl=_DAY, retention=7 * _DAY, limits=limits)
+    return RelayConfig(
+        uds=str(path), journal=str(journal), detach_ttl=_DAY, retention=7 * _DAY, limits=limits
+    )
 
 
 def journal_file() -> Path:

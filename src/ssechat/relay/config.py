@@ -22,6 +22,7 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):([0-9]{1,5})")
 _HOST_NAME = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 _ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 _PATH = re.compile(r"(?:GET|POST|DELETE) [^\s?#\\]{1,500}")
+_REDIS = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel")
 _LEFT_OUT = "the upstream is left out"
 
 
@@ -83,9 +84,9 @@ class RelayConfig(msgspec.Struct, frozen=True):
     """Where to listen, what to keep and for how long, and whom to relay to.
 
     `uds`, a path, wins over `host` and `port`. `journal` is "sqlite" for `relay.db` in the data
-    directory, or a path. `allowed_hosts` are names in `Host`, whatever the port. `detach_ttl` and
-    `retention` are seconds: a stream that nobody reads for so long is cancelled, and one that has
-    ended is forgotten.
+    directory, a path, or the address of a Redis that several relays may share. `allowed_hosts` are
+    names in `Host`, whatever the port. `detach_ttl` and `retention` are seconds: a stream that
+    nobody reads for so long is cancelled, and one that has ended is forgotten.
     """
 
     host: str = HOST
@@ -99,6 +100,10 @@ class RelayConfig(msgspec.Struct, frozen=True):
     retention: float = 3600.0
     limits: Limits = Limits()
     upstreams: dict[str, Upstream] = {}
+
+
+def in_redis(journal: str) -> bool:
+    return journal.partition("://")[0] in _REDIS and "://" in journal
 
 
 def load(path: Path) -> tuple[RelayConfig, list[ConfigWarning]]:
@@ -139,9 +144,9 @@ def _listen(root: Table) -> tuple[str, int]:
 
 def _journal(root: Table) -> str:
     where = root.text("journal", "sqlite")
-    if where and "://" not in where:
+    if where and ("://" not in where or in_redis(where)):
         return where
-    root.warn("journal", '"sqlite" or a path', 'using "sqlite"')
+    root.warn("journal", '"sqlite", a path, or redis://HOST', 'using "sqlite"')
     return "sqlite"
 
 

@@ -9,9 +9,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from ssechat.core.dialects import Framing
-from ssechat.core.frames import Frame, FrameKind
+from ssechat.core.fold import mark_note
+from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.core.sse import encode, encode_as
-from ssechat.journal import Journal
+from ssechat.journal import StreamJournal
 from ssechat.relay.ids import event_id
 
 RETRY = 1000
@@ -43,26 +44,41 @@ class Feed:
     """The events of one stream; `take` is told of frames once they are in the journal.
 
     `framing` is the upstream's: NDJSON lines are events, too. `closed` is set once the stream has
-    ended and no event will follow; `loading` is under way where an ended one is read again.
+    ended and no event will follow. Inside, events are counted through all epochs.
     """
 
-    def __init__(self, stream_id: str, journal: Journal, framing: Framing = Framing.SSE) -> None:
+    def __init__(
+        self, stream_id: str, journal: StreamJournal, framing: Framing = Framing.SSE
+    ) -> None:
         self.stream_id = stream_id
         self.framing = framing
         self.end = Place()
         self.size = 0
         self.closed = False
         self.readers = 0
-        self.loading: asyncio.Task[None] | None = None
         self._leaving = False
         self._journal = journal
         self._ring: deque[Piece] = deque()
         self._held = 0
+        self._epochs = [(1, 0)]  # and how many events came before each
         self._changed = asyncio.Event()
 
     @property
     def events(self) -> int:
         return self.end.events
+
+    def name(self, number: int) -> str:
+        """The id of an event, as readers get it."""
+        epoch, before = next(one for one in reversed(self._epochs) if one[1] < number)
+        return event_id(self.stream_id, epoch, number - before)
+
+    def number(self, epoch: int, seq: int) -> int | None:
+        """Which event an id names; None if there is none (any more): the reader is ahead of us."""
+        ends = [before for _, before in self._epochs[1:]] + [self.events]
+        for (known, before), end in zip(self._epochs, ends, strict=True):
+            if known == epoch and before + seq <= end:
+                return before + seq
+        return None
 
     async def load(self) -> None:
         """Take what the journal holds of a stream that has ended."""
@@ -73,6 +89,7 @@ class Feed:
     def take(self, frames: Iterable[Frame]) -> None:
         """These frames follow; they are safe."""
         for frame in frames:
+            self._look(frame)
             piece = self._piece(self.end, frame)
             self.end = piece.place
             self.size += len(frame.data)
@@ -81,6 +98,11 @@ class Feed:
             while self._held > RING and len(self._ring) > 1:
                 self._held -= len(self._ring.popleft().data)
         self._wake()
+
+    def _look(self, frame: Frame) -> None:
+        """This frame follows: it may begin an epoch."""
+        if frame.kind is FrameKind.MARK and frame.event == MarkName.EPOCH:
+            self._epochs.append((int(mark_note(frame).get("epoch", 1)), self.events))
 
     def hang_up(self) -> None:
         """Let all readers go, without an end of the stream."""
@@ -154,9 +176,8 @@ class Feed:
         match frame.kind:
             case FrameKind.EVENT:
                 place = Place(place.frames + 1, place.events + 1)
-                name = event_id(self.stream_id, place.events)
                 retry = RETRY if place.events == 1 else None
-                return Piece(place, encode_as(frame, name, retry))
+                return Piece(place, encode_as(frame, self.name(place.events), retry))
             case FrameKind.COMMENT:
                 return Piece(Place(place.frames + 1, place.events), encode(frame))
         return Piece(Place(place.frames + 1, place.events), b"")

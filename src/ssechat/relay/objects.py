@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.journal.relay import RelayJournal
+from ssechat.journal.owned import OwnedStreams
 from ssechat.relay.endpoints import KEEPING, object_in
 
 _FIRST = 5  # events of which one names it
@@ -16,7 +16,7 @@ class Objects:
     """`spawn` runs work beside the event loop's other work."""
 
     def __init__(
-        self, journal: RelayJournal, spawn: Callable[[Coroutine[Any, Any, None]], object]
+        self, journal: OwnedStreams, spawn: Callable[[Coroutine[Any, Any, None]], object]
     ) -> None:
         self._journal = journal
         self._spawn = spawn

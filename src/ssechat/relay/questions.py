@@ -9,7 +9,7 @@ import msgspec
 
 from ssechat.core.conversation import Call
 from ssechat.core.errors import JournalProblem
-from ssechat.journal.relay import RelayJournal
+from ssechat.journal.owned import OwnedStreams
 
 LONGEST = 200
 """Characters of the words that are told; where there were more, the last one is an ellipsis."""
@@ -33,7 +33,7 @@ class Questions:
     def __init__(self) -> None:
         self._known: dict[str, Question] = {}
 
-    async def of(self, journal: RelayJournal, stream_id: str) -> Question:
+    async def of(self, journal: OwnedStreams, stream_id: str) -> Question:
         known = self._known.get(stream_id)
         if known is None:
             try:

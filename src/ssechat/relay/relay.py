@@ -7,39 +7,42 @@ import time
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssechat.core.conversation import Call
-from ssechat.core.dialects import dialect as codec_of
 from ssechat.core.errors import JournalProblem, LinkProblem, Problem
-from ssechat.core.fold import Watch, mark_note
-from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.fold import Watch
+from ssechat.core.frames import Frame
 from ssechat.core.resume import State
 from ssechat.hub import Live, Streams
 from ssechat.hub.prompts import findable
 from ssechat.hub.pump import Pump
 from ssechat.hub.route import Route
-from ssechat.journal import UNFINISHED, Outcome
-from ssechat.journal.relay import Owned, RelayJournal, view_of
+from ssechat.journal import UNFINISHED, NotFound, Outcome
+from ssechat.journal.owned import Owned, OwnedStreams, view_of
 from ssechat.journal.rows import new_id
 from ssechat.link import Clients, Head
-from ssechat.relay import background, errors, log, upkeep
+from ssechat.relay import background, log, neighbours, upkeep
 from ssechat.relay.config import RelayConfig
+from ssechat.relay.ends import Ends
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
+from ssechat.relay.feeds import Feeds
 from ssechat.relay.metrics import Metrics
 from ssechat.relay.objects import Objects
 from ssechat.relay.passing import FirstAnswer, Verbatim
-from ssechat.relay.simple import VIEW, end_mark
-from ssechat.relay.simple_feed import SimpleFeed
 from ssechat.settings import Profile
 
 _REMEMBERED = 86_400.0
 """Seconds for which owners are told that a stream is gone, and called-off keys start nothing."""
-_KEPT_FEEDS = 256
+_LOOK = 0.1  # s
+_STOP_TIME = 15.0  # s that another process may take to stop a stream
 PACE = 0.004
 """Seconds between two commits of a stream that is fast: each costs as much as many events."""
+
+
+class _KeyTaken(Exception):
+    """Another process has a request with this key."""
 
 
 class Started(NamedTuple):
@@ -54,9 +57,10 @@ class Started(NamedTuple):
 class Relay:
     """The hub behind HTTP. To be made on the running event loop."""
 
-    def __init__(self, config: RelayConfig, journal: RelayJournal) -> None:
+    def __init__(self, config: RelayConfig, journal: OwnedStreams) -> None:
         self.config = config
         self.journal = journal
+        self.feeds = Feeds(journal)
         self.clients = Clients()
         self.streams = Streams(
             journal, self.clients, self._profile, made=self._made, fold=Watch, pace=PACE
@@ -65,23 +69,22 @@ class Relay:
         self.leaving = asyncio.Event()
         """Set when it is to end at once."""
         self.metrics = Metrics()
-        self._feeds: dict[str, Feed] = {}
         self._opening: dict[str, FirstAnswer] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
         self._starting: Counter[str] = Counter()  # requests that are not written down yet
-        self._why: dict[str, str] = {}
-        self._fetched: dict[str, str] = {}
+        self._ends = Ends()
         self.objects = Objects(journal, self._spawn)
         journal.last_event = self._last_event
         journal.written = self._written
-        work = (upkeep.watch_readers(self), upkeep.tidy(self))
-        self._tasks = [asyncio.create_task(one) for one in work]
+        journal.stop_asked = self.stop
+        work = (upkeep.watch_readers, upkeep.tidy, neighbours.reap, neighbours.note_readers)
+        self._tasks = [asyncio.create_task(one(self)) for one in work]
 
     @classmethod
-    async def open(cls, config: RelayConfig, path: Path) -> Relay:
-        """Open the journal, and go on with what an earlier process left. Raises JournalProblem."""
-        relay = cls(config, await RelayJournal.open(path))
-        await relay.streams.take_up()
+    async def open(cls, config: RelayConfig, journal: OwnedStreams) -> Relay:
+        """Go on with what an earlier process left. Raises JournalProblem."""
+        relay = cls(config, journal)
+        await relay.streams.reap()
         return relay
 
     async def close(self) -> None:
@@ -99,24 +102,15 @@ class Relay:
     @property
     def fragile(self) -> bool:
         """Whether something would be lost with this process."""
-        return any(not live.outlives for live in self.streams.lives)
+        return any(not (live.outlives or live.followed) for live in self.streams.lives)
 
     @property
     def in_use(self) -> bool:
-        return bool(self.streams.lives or self.readers or self._opening)
+        return bool(self.streams.lives or self.feeds.readers or self._opening)
 
     def is_read(self, stream_id: str) -> bool:
-        feed = self._feeds.get(stream_id)
+        feed = self.feeds.get(stream_id)
         return feed is not None and feed.readers > 0
-
-    @property
-    def readers(self) -> int:
-        return sum(feed.readers for feed in self._feeds.values())
-
-    def hang_up(self) -> None:
-        """End all readers' connections: they come back with their ids, here or elsewhere."""
-        for feed in self._feeds.values():
-            feed.hang_up()
 
     # Starting.
 
@@ -130,20 +124,35 @@ class Relay:
         lock = self._locks.setdefault((owner, key), asyncio.Lock())
         try:
             async with lock:
-                if known := await self.journal.by_key(owner, key):
-                    return await self._again(known, digest)
-                if await self.journal.past(owner, f"key:{key}"):
-                    raise Refusal(409, "this request was cancelled before it came")
-                return await self._start(owner, way, call, key, digest)
+                while True:
+                    known = await self.journal.by_key(owner, key)
+                    if known and (again := await self._again(known, digest)):
+                        return again
+                    if await self.journal.past(owner, f"key:{key}"):
+                        raise Refusal(409, "this request was cancelled before it came")
+                    with suppress(_KeyTaken):
+                        return await self._start(owner, way, call, key, digest)
+                    await asyncio.sleep(_LOOK)
         finally:
             if not lock.locked():
                 self._locks.pop((owner, key), None)
 
-    async def _again(self, known: Owned, digest: bytes) -> Started:
+    async def _again(self, known: Owned, digest: bytes) -> Started | None:
+        """The stream that a key has started; None if nothing came of it after all, at another
+        process, which was not sure of that yet."""
         if known.digest != digest:
             raise Refusal(422, "this Idempotency-Key was used with another request")
+        try:
+            feed = await self.feed(known)
+        except NotFound:
+            return None
+        live = self.streams.held(known.stream_id)
+        while live is not None and live.followed and not (feed.events or feed.closed):
+            await live.change(live.version)
+        if live is not None and isinstance(live.problem, NotFound):
+            return None
         head = Head(200, {"idempotent-replayed": "true"})
-        return Started(await self.feed(known), head, replayed=True)
+        return Started(feed, head, replayed=True)
 
     async def _start(
         self, owner: str, way: Route, call: Call, key: str | None, digest: bytes
@@ -153,7 +162,7 @@ class Relay:
         self._opening[stream_id] = first
         self._starting[owner] += 1
         try:
-            self._make_room(owner, await self.journal.all_of(owner, UNFINISHED, 1 << 20))
+            await self._make_room(owner)
             live, pump = await self._written_down(owner, way, call, first, stream_id, key, digest)
             self._starting[owner] -= 1
             owner = ""
@@ -170,7 +179,7 @@ class Relay:
         if isinstance(came, Verbatim):
             await self._drop(live)
             return Started(None, came.head, came.body)
-        return Started(self._feeds[stream_id], came)
+        return Started(self.feeds[stream_id], came)
 
     async def _written_down(
         self,
@@ -190,23 +199,24 @@ class Relay:
         )
         owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
         try:
-            await self.journal.register(owned)
+            if not await self.journal.register(owned):
+                raise _KeyTaken
             if key and await self.journal.past(owner, f"key:{key}"):
                 raise Refusal(409, "this request was cancelled before it came")
-        except (Problem, Refusal):
+        except (Problem, Refusal, _KeyTaken):
             with suppress(JournalProblem):
                 await self.streams.discard(live)
-            self._feeds.pop(stream_id, None)
+            self.feeds.drop(stream_id)
             raise
         self.objects.begin(stream_id, owner)
         log.note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
         return live, pump
 
-    def _make_room(self, owner: str, live: list[Owned]) -> None:
+    async def _make_room(self, owner: str) -> None:
         if self.draining:
             raise Refusal(503, "the relay is about to end", headers={"Retry-After": "5"})
-        if len(live) + self._starting[owner] > self.config.limits.live_streams:
-            most = self.config.limits.live_streams
+        most = self.config.limits.live_streams
+        if await self.journal.live_of(owner, most) + self._starting[owner] > most:
             raise Refusal(
                 429, f"{most} streams of yours are live already", headers={"Retry-After": "5"}
             )
@@ -214,7 +224,7 @@ class Relay:
     async def _drop(self, live: Live) -> None:
         """Forget a request that no stream came of, so that it may be sent again."""
         await live.ended.wait()
-        self._feeds.pop(live.stream_id, None)
+        self.feeds.drop(live.stream_id)
         await self.journal.delete(live.conversation_id)
 
     # Reading.
@@ -230,31 +240,11 @@ class Relay:
 
     async def feed(self, owned: Owned) -> Feed:
         """The stream's events."""
-        feed = self._feeds.get(owned.stream_id)
-        if feed is None:
-            feed = self._new_feed(owned.stream_id, owned.dialect, owned.view)
-            feed.loading = asyncio.create_task(feed.load())
-        if feed.loading is not None:
-            try:
-                await asyncio.shield(feed.loading)
-            except Problem:
-                self._feeds.pop(owned.stream_id, None)
-                raise
-        return feed
+        return await self.feeds.of(owned, self.streams)
 
-    def _new_feed(self, stream_id: str, dialect: str, view: str) -> Feed:
-        for id in [id for id, feed in self._feeds.items() if feed.closed and not feed.readers]:
-            if len(self._feeds) < _KEPT_FEEDS:
-                break
-            del self._feeds[id]
-        codec = codec_of(dialect)
-        feed = (
-            SimpleFeed(stream_id, self.journal, codec)
-            if view == VIEW
-            else Feed(stream_id, self.journal, codec.FRAMING)
-        )
-        self._feeds[stream_id] = feed
-        return feed
+    async def number(self, feed: Feed, epoch: int, seq: int) -> int | None:
+        """Which event of the feed an id names; None if there is none."""
+        return await self.feeds.number(feed, self.live(feed.stream_id), epoch, seq)
 
     def live(self, stream_id: str) -> Live | None:
         """The stream, while it has not ended."""
@@ -263,12 +253,23 @@ class Relay:
 
     # Ending.
 
+    async def cancel(self, stream_id: str, why: str) -> bool:
+        """End a generation, whichever process owns it; False if it has ended already."""
+        return self.stop(stream_id, why) or await self.journal.ask_stop(stream_id, why)
+
+    def cancel_soon(self, stream_id: str, why: str) -> None:
+        self._spawn(self._cancel(stream_id, why))
+
+    async def _cancel(self, stream_id: str, why: str) -> None:
+        with suppress(JournalProblem):
+            await self.cancel(stream_id, why)
+
     def stop(self, stream_id: str, why: str) -> bool:
-        """End a generation; False if it has ended already."""
+        """End a generation of ours; False if it has ended already, or is another process'."""
         live = self.live(stream_id)
-        if live is None:
+        if live is None or live.followed:
             return False
-        self._why.setdefault(stream_id, why)
+        self._ends.because(stream_id, why)
         self.streams.stop(live)
         return True
 
@@ -280,21 +281,29 @@ class Relay:
             known = await self.journal.by_key(owner, key)  # it may have come meanwhile
         if known is None:
             return None
-        self.stop(known.stream_id, "it was cancelled")
+        await self.cancel(known.stream_id, "it was cancelled")
         return known
 
     async def delete(self, owned: Owned) -> None:
         """Stop the stream, and forget it."""
-        live = self.live(owned.stream_id)
-        if live is not None:
-            self.stop(owned.stream_id, "it was deleted")
-            await live.ended.wait()
+        if owned.state in UNFINISHED and await self.cancel(owned.stream_id, "it was deleted"):
+            await self._wait_for_end(owned)
         await self._forget(owned)
+
+    async def _wait_for_end(self, owned: Owned) -> None:
+        if (live := self.live(owned.stream_id)) is not None:
+            await live.ended.wait()
+            return
+        until = time.monotonic() + _STOP_TIME
+        while time.monotonic() < until:
+            row = await self.journal.owned(owned.owner, owned.stream_id)
+            if row is None or row.state not in UNFINISHED:
+                return
+            await asyncio.sleep(_LOOK)
 
     async def _forget(self, owned: Owned) -> None:
         await self.journal.forget(owned, time.time() + _REMEMBERED)
-        if feed := self._feeds.pop(owned.stream_id, None):
-            feed.close()
+        self.feeds.drop(owned.stream_id, close=True)
 
     # What the hub tells.
 
@@ -307,14 +316,16 @@ class Relay:
         return found.profile(dialect, view) if found else None
 
     def _made(self, live: Live) -> None:
-        feed = self._new_feed(live.stream_id, live.dialect, view_of(live.profile))
+        about = (live.stream_id, live.dialect, view_of(live.profile))
+        feed = self.feeds.new(*about)
         held: list[Frame] = []
         upstream = live.profile.partition("/")[0]
 
         def take(frames: list[Frame]) -> None:
-            self._note(live, frames)
-            self.objects.look(live.stream_id, upstream, live.dialect, feed.events, frames)
-            self.metrics.count(frames)
+            if not live.followed:
+                self._ends.look(live.stream_id, frames)
+                self.objects.look(live.stream_id, upstream, live.dialect, feed.events, frames)
+                self.metrics.count(frames)
             held.extend(frames)
             if live.unsaved is None:  # what is not safe yet is not shown
                 feed.take(held)
@@ -333,11 +344,27 @@ class Relay:
                 unwatch()
                 feed.close()
                 self.objects.end(live.stream_id)
-                self.metrics.live_ended(live)
-                log.ended(live, feed.events, feed.size)
+                self._ends.forget(live.stream_id)
+                if not live.followed:
+                    self.metrics.live_ended(live)
+                    log.ended(live, feed.events, feed.size)
+                elif isinstance(live.problem, NotFound):
+                    self.feeds.drop(live.stream_id)
 
-        live.tap = take
+        def anew() -> None:
+            """The journal has lost what readers were told: they come back, and learn of it."""
+            nonlocal feed
+            held.clear()
+            feed.hang_up()
+            feed = self.feeds.new(*about)
+
+        live.tap, live.restarted = take, anew
         unwatch = live.watch(changed)
+
+    def unfollow(self, live: Live) -> None:
+        """Nobody reads here what another process owns."""
+        self.streams.unfollow(live)
+        self.feeds.drop(live.stream_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -354,31 +381,12 @@ class Relay:
             first.none(problem)
             self.streams.stop(live)
 
-    def _note(self, live: Live, frames: list[Frame]) -> None:
-        for frame in frames:
-            if frame.kind is FrameKind.MARK and frame.event == MarkName.FETCHED:
-                self._fetched[live.stream_id] = str(mark_note(frame).get("body", ""))
-
     def _last_event(self, stream_id: str, outcome: Outcome) -> Frame | None:
-        """Readers are told how a stream ended whose upstream did not tell them itself."""
-        feed = self._feeds[stream_id]
         live = self.streams.held(stream_id)
-        if isinstance(feed, SimpleFeed):
-            note = self._why.pop(stream_id, "") or outcome.note
-            return end_mark(outcome.state, note)
-        if live is None:
-            return None
-        fetched = self._fetched.pop(stream_id, "")
-        if live.fold.reply.verdict is not None and not fetched:
-            return None
-        if fetched and live.dialect == "openai-responses":
-            return errors.final_object(fetched, feed.events)
-        why = self._why.pop(stream_id, "") or outcome.note or "the connection to it was lost"
-        message = f"the upstream's stream ended early: {why}"
-        return errors.last_event(live.dialect, message, feed.events)
+        return self._ends.last_event(self.feeds[stream_id], live, outcome)
 
     def _written(self, stream_id: str, frame: Frame) -> None:
-        if feed := self._feeds.get(stream_id):
+        if feed := self.feeds.get(stream_id):
             feed.take([frame])
 
     # Housekeeping.

@@ -8,8 +8,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.routing import Route
@@ -17,11 +18,14 @@ from starlette.routing import Route
 from ssechat import paths
 from ssechat.core.errors import ConfigProblem, Problem
 from ssechat.relay import background, log
-from ssechat.relay.config import RelayConfig
+from ssechat.relay.config import RelayConfig, in_redis
 from ssechat.relay.connections import Connection
 from ssechat.relay.relay import Relay
 from ssechat.relay.server import application
 from ssechat.sockets import address, bind, bind_unix
+
+if TYPE_CHECKING:
+    from ssechat.journal.owned import OwnedStreams
 
 DRAIN = 20.0
 """Seconds that streams may go on after SIGTERM, if their upstream could not resume them."""
@@ -34,18 +38,17 @@ Say = Callable[[str], object]
 
 def run(config: RelayConfig, say: Say) -> None:
     """Serve until a signal comes. `say` tells the operator. Raises Problem."""
-    file = journal_file(config)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with background.alone(file) as first:
+    with _alone(config) as first:
         if not first:
             raise Problem(
-                f"another relay keeps its streams in {file}",
-                remedy="stop it, or give this one a journal of its own in relay.toml",
+                f"another relay keeps its streams in {journal_file(config)}",
+                remedy="stop it, or give this one a journal of its own in relay.toml; in Redis,"
+                " several can share one",
             )
         listener = bind_unix(Path(config.uds)) if config.uds else bind(config.host, config.port)
         with contextlib.closing(listener):
             try:
-                asyncio.run(_serve(config, file, listener, say))
+                asyncio.run(_serve(config, listener, say))
             finally:
                 if config.uds:
                     Path(config.uds).unlink(missing_ok=True)
@@ -62,10 +65,30 @@ def run_background(say: Say) -> None:
         listener, path = background.listen()
         with contextlib.closing(listener):
             try:
-                config = background.config(path)
-                asyncio.run(_serve(config, file, listener, say, app_api.routes()))
+                config = background.config(path, file)
+                asyncio.run(_serve(config, listener, say, app_api.routes()))
             finally:
                 path.unlink(missing_ok=True)
+
+
+def _alone(config: RelayConfig) -> AbstractContextManager[bool]:
+    """Whether no other process has the journal's file open; in Redis, all may."""
+    if in_redis(config.journal):
+        return nullcontext(True)
+    file = journal_file(config)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return background.alone(file)
+
+
+async def open_journal(config: RelayConfig) -> OwnedStreams:
+    """The journal that the configuration names. Raises Problem."""
+    if in_redis(config.journal):
+        from ssechat.journal.redis import RedisJournal
+
+        return await RedisJournal.open(config.journal, config.retention)
+    from ssechat.journal.relay import RelayJournal
+
+    return await RelayJournal.open(journal_file(config))
 
 
 def journal_file(config: RelayConfig) -> Path:
@@ -76,12 +99,11 @@ def journal_file(config: RelayConfig) -> Path:
 
 async def _serve(
     config: RelayConfig,
-    file: Path,
     listener: socket.socket,
     say: Say,
     more: Sequence[Route] = (),
 ) -> None:
-    relay = await Relay.open(config, file)
+    relay = await Relay.open(config, await open_journal(config))
     idle: asyncio.Task[None] | None = None
     try:
         if not config.uds:
@@ -174,5 +196,5 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._relay.hang_up()
+        self._relay.feeds.hang_up()
         await super().shutdown(sockets)

@@ -214,7 +214,7 @@ async def _readyz(request: Request) -> Response:
 async def _metrics(request: Request) -> Response:
     relay, _ = relay_of(request), await owner_of(request)
     text = relay.metrics.text(
-        live=len(relay.streams.lives), readers=relay.readers, draining=relay.draining
+        live=len(relay.streams.lives), readers=relay.feeds.readers, draining=relay.draining
     )
     return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Iterable
 
 from ssechat.core.dialects import Dialect
 from ssechat.core.frames import Frame, FrameKind
-from ssechat.core.sse import encode
-from ssechat.journal import Journal
+from ssechat.core.sse import encode_as
+from ssechat.journal import StreamJournal
 from ssechat.relay.feed import RETRY, Feed, Place
-from ssechat.relay.ids import event_id
 from ssechat.relay.simple import Event, View, encoded
 
 _PAGE = 500  # frames read at once
@@ -22,13 +21,14 @@ class SimpleFeed(Feed):
     feed's own view only counts.
     """
 
-    def __init__(self, stream_id: str, journal: Journal, codec: Dialect) -> None:
+    def __init__(self, stream_id: str, journal: StreamJournal, codec: Dialect) -> None:
         super().__init__(stream_id, journal)
         self._codec = codec
         self._view = View(codec)
 
     def take(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
+            self._look(frame)
             events = len(self._view.take(frame))
             self.end = Place(self.end.frames + 1, self.end.events + events)
             self.size += len(frame.data)
@@ -58,6 +58,5 @@ class SimpleFeed(Feed):
                 yield b"".join(data)
 
     def _sent(self, number: int, event: Event) -> bytes:
-        name = event_id(self.stream_id, number)
         retry = RETRY if number == 1 else None
-        return encode(Frame(FrameKind.EVENT, encoded(event), id=name, own_id=True, retry=retry))
+        return encode_as(Frame(FrameKind.EVENT, encoded(event)), self.name(number), retry)

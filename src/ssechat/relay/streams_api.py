@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ssechat.journal import UNFINISHED
-from ssechat.journal.relay import Owned
+from ssechat.journal.owned import Owned
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
-from ssechat.relay.ids import BadCursor, event_id, number_of
+from ssechat.relay.ids import BadCursor, place_of
 from ssechat.relay.questions import Questions
 from ssechat.relay.reader import Reading
 from ssechat.relay.relay import Relay
@@ -43,15 +43,15 @@ async def _events(request: Request) -> Response:
     feed = await relay.feed(owned)
     asked = request.headers.get("last-event-id") or request.query_params.get("after", "")
     try:
-        after = number_of(asked, owned.stream_id)
+        place = place_of(asked, owned.stream_id)
     except BadCursor as problem:
         raise Refusal(400, problem.title) from None
-    if after > feed.events:
-        earliest = event_id(owned.stream_id, 1)
+    after = await relay.number(feed, *place) if place else 0
+    if after is None:
         raise Refusal(
             410,
             "this cursor is ahead of the stream",
-            facts={"reason": "ahead", "earliest": earliest},
+            facts={"reason": "ahead", "earliest": feed.name(1)},
         )
     if feed.closed and after == feed.events:
         return Response(status_code=204)
@@ -67,7 +67,6 @@ async def _status(request: Request) -> Response:
 
 async def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]:
     ended = owned.ended is not None
-    events = feed.events if feed is not None else None
     asked = await _QUESTIONS.of(relay.journal, owned.stream_id)
     told = {
         "id": owned.stream_id,
@@ -83,9 +82,10 @@ async def _told(relay: Relay, owned: Owned, feed: Feed | None) -> dict[str, Any]
         "ended_at": owned.ended,
         "expires_at": owned.ended + relay.config.retention if owned.ended else None,
     }
-    if events is not None:
-        told["earliest"] = event_id(owned.stream_id, 1) if events else None
-        told["latest"] = event_id(owned.stream_id, events) if events else None
+    if feed is not None:
+        events = feed.events
+        told["earliest"] = feed.name(1) if events else None
+        told["latest"] = feed.name(events) if events else None
     return told
 
 
@@ -101,7 +101,7 @@ async def _list(request: Request) -> Response:
 
 async def _cancel(request: Request) -> Response:
     relay, owned = relay_of(request), await _found(request)
-    stopping = relay.stop(owned.stream_id, "it was cancelled")
+    stopping = await relay.cancel(owned.stream_id, "it was cancelled")
     state = "stopping" if stopping else owned.state
     return JSONResponse({"id": owned.stream_id, "state": state}, 202 if stopping else 200)
 

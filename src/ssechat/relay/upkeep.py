@@ -21,12 +21,18 @@ async def watch_readers(relay: Relay) -> None:
     while True:
         await asyncio.sleep(_LOOK)
         now = time.monotonic()
-        alone = [
-            live.stream_id for live in relay.streams.lives if not relay.is_read(live.stream_id)
-        ]
+        ours = [live.stream_id for live in relay.streams.lives if not live.followed]
+        alone = [stream for stream in ours if not relay.is_read(stream)]
         unread = {stream: unread.get(stream, now) for stream in alone}
-        for stream, since in unread.items():
-            if now - since > relay.config.detach_ttl:
+        late = [one for one, since in unread.items() if now - since > relay.config.detach_ttl]
+        try:
+            elsewhere = await relay.journal.read_elsewhere(late)
+        except Problem:
+            continue
+        for stream in late:
+            if stream in elsewhere:
+                unread[stream] = now
+            else:
                 relay.stop(stream, "nobody read it for too long")
 
 

@@ -1,0 +1,149 @@
+"""The connection to Redis: from a URL, with errors that an operator can act on.
+
+`redis://`, `rediss://` and `unix://` are redis-py's own. `redis+cluster://` and
+`rediss+cluster://` lead to a cluster; `redis+sentinel://HOST,HOST/MASTER/DB` asks sentinels where
+the master is. Source: redis.readthedocs.io, "Connecting to Redis".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from ssechat.core.errors import ConfigProblem, JournalProblem
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+TIME = 3.0
+"""Seconds that a command may take."""
+_CONNECTIONS = 10_000
+_SENTINEL = 26379
+_OLDEST = 7  # Redis' own version; Valkey began above it
+
+
+class Gone(JournalProblem):
+    """Redis cannot be reached, or does not take what is written."""
+
+
+class Server:
+    """`client` is for commands, `waiting` for those that block for up to `block` seconds."""
+
+    def __init__(self, url: str, *, block: float) -> None:
+        self.where = where(url)
+        self.cluster = urlsplit(url).scheme.endswith("+cluster")
+        self.client = _connect(url, TIME)
+        self.waiting = _connect(url, TIME + block)
+
+    async def check(self) -> None:
+        """Raises ConfigProblem if this is no server that can keep streams."""
+        found = await self.do(self.client.info("server"))
+        if self.cluster and "redis_version" not in found:
+            found = next(iter(found.values()))
+        version = str(found.get("valkey_version") or found.get("redis_version", "0"))
+        if int(re.match(r"\d*", version)[0] or 0) < _OLDEST:  # type: ignore[index]
+            raise ConfigProblem(
+                f"Redis {version} at {self.where} is too old",
+                remedy=f"use Redis {_OLDEST} or newer, or Valkey",
+            )
+
+    async def do(self, command: Any) -> Any:
+        """What a command of redis-py's answers; bytes are not decoded. Raises Gone."""
+        from redis.exceptions import RedisError
+
+        try:
+            return await command
+        except (RedisError, OSError, TimeoutError) as error:
+            raise self.problem(error) from None
+
+    def problem(self, error: Exception) -> Gone:
+        """What an error of redis-py's means."""
+        told = re.sub(r"\s+", " ", str(error))[:200]
+        word = told.partition(" ")[0]
+        if word == "OOM":
+            remedy = "raise its maxmemory, or shorten `retention`"
+        elif word in ("NOAUTH", "WRONGPASS", "NOPERM") or "auth" in told.lower():
+            remedy = "check the user and password in `journal`, and what that user may do"
+        elif word in ("READONLY", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN"):
+            remedy = "it is tried again; see Redis' own log"
+        else:
+            remedy = "start Redis, or correct `journal` in relay.toml; it is tried again"
+        kind = type(error).__name__
+        return Gone(
+            f"the journal in Redis at {self.where} cannot be read or written",
+            detail=f"{kind}: {told}" if _fit(told) else kind,
+            remedy=remedy,
+        )
+
+    async def close(self) -> None:
+        for client in (self.client, self.waiting):
+            await client.aclose()
+
+
+def _fit(told: str) -> bool:
+    """Errors of the network may quote a URL."""
+    return "@" not in told and told.isprintable()
+
+
+def where(url: str) -> str:
+    """The URL as it may be shown: without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _connect(url: str, seconds: float) -> Redis:
+    try:
+        return _made(url, seconds)
+    except ImportError:
+        raise ConfigProblem(
+            "a journal in Redis needs the package redis", remedy="pip install 'ssechat[redis]'"
+        ) from None
+    except (ValueError, TypeError) as error:
+        told = str(error) if _fit(str(error)) else "it cannot be understood"
+        raise ConfigProblem(
+            f"the address of Redis at {where(url)} is wrong",
+            detail=told,
+            remedy="correct `journal` in relay.toml",
+        ) from None
+
+
+def _made(url: str, seconds: float) -> Redis:
+    import redis.asyncio as client
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    options: dict[str, Any] = {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": TIME,
+        "socket_keepalive": True,
+        "max_connections": _CONNECTIONS,
+    }
+    scheme = urlsplit(url).scheme
+    if scheme.endswith("+cluster"):
+        plain = url.replace("+cluster", "", 1)
+        return client.RedisCluster.from_url(plain, **options)  # type: ignore[return-value]
+    options["retry"] = Retry(NoBackoff(), 0)
+    if scheme == "redis+sentinel":
+        return _by_sentinel(url, options)
+    return client.Redis.from_url(url, **options)
+
+
+def _by_sentinel(url: str, options: dict[str, Any]) -> Redis:
+    from redis.asyncio.sentinel import Sentinel
+
+    parts = urlsplit(url)
+    master, _, number = parts.path.strip("/").partition("/")
+    if not master:
+        raise ValueError("it has to end in the master's name: redis+sentinel://HOST/MASTER")
+    hosts = [_host(one) for one in parts.netloc.rpartition("@")[2].split(",")]
+    names = ("username", "password")
+    user = {name: unquote(value) for name in names if (value := getattr(parts, name))}
+    sentinel: Any = Sentinel(hosts, sentinel_kwargs={"socket_timeout": TIME})  # type: ignore[no-untyped-call]
+    made: Redis = sentinel.master_for(master, db=int(number or 0), **user, **options)
+    return made
+
+
+def _host(text: str) -> tuple[str, int]:
+    name, _, port = text.partition(":")
+    return name, int(port or _SENTINEL)
