@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 
 from ssechat.core.conversation import Call
+from ssechat.relay.asked import Asked
 from ssechat.relay.config import Upstream
 
 _GENERATION = {
@@ -35,20 +36,26 @@ _KEPT_HEADERS = re.compile(
 """Headers that a client may have passed on: what says how it wants the answer, and what it is."""
 
 
+_LEFT_OUT = re.compile(
+    r"\$?(?:(?:x[-_])?(?:goog[-_])?(?:api[-_]?|subscription[-_])?key"
+    r"|(?:(?:access|oauth|bearer|auth)[-_]?)?token|authorization|(?:client[-_]?)?secret|password)"
+    r"|\$(?:req|http-?method|ct|headers)",
+    re.IGNORECASE,
+)
+"""Names in a query that hold a client's credentials; and Google's, by which a request stands for
+another one."""
+
+
 class Endpoint(NamedTuple):
     """A generation endpoint: the dialect, and the model if the path names it."""
 
     dialect: str
     model: str = ""
 
-
-class Asked(msgspec.Struct):
-    """What the relay looks at in a request's body."""
-
-    model: object = ""
-    stream: object = None
-    previous_response_id: object = None
-    previous_interaction_id: object = None
+    @property
+    def other_model(self) -> str:
+        """What may stand in the body in the model's place."""
+        return "agent" if self.dialect == "gemini-interactions" else "model"
 
 
 KEEPING = ("openai-responses", "gemini-interactions")
@@ -106,14 +113,6 @@ def is_safe(path: str) -> bool:
     return bool(_SAFE.fullmatch(path)) and not _STEPS_OUT.intersection(path.split("/"))
 
 
-def asked(body: bytes) -> Asked | None:
-    """What a JSON body asks for; None if it is no object."""
-    try:
-        return msgspec.json.decode(body, type=Asked) if body else Asked()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-
-
 def streams(dialect: str, path: str, wanted: Asked) -> bool:
     """Whether this request asks for a stream."""
     if dialect == "gemini":
@@ -124,6 +123,6 @@ def streams(dialect: str, path: str, wanted: Asked) -> bool:
 def call(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Call:
     """The request as it goes to the upstream: without the client's credentials and cookies."""
     pairs = parse_qsl(query, keep_blank_values=True)
-    rest = urlencode([(name, value) for name, value in pairs if name != "key"])
+    rest = urlencode([(name, value) for name, value in pairs if not _LEFT_OUT.fullmatch(name)])
     kept = {name: value for name, value in headers.items() if _KEPT_HEADERS.fullmatch(name)}
     return Call(method, f"{path}?{rest}" if rest else path, kept, body)

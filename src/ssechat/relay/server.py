@@ -22,6 +22,7 @@ from ssechat.core.errors import Problem
 from ssechat.hub.route import route
 from ssechat.link import fetch
 from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
+from ssechat.relay.asked import Asked, asked
 from ssechat.relay.bodies import Bodies
 from ssechat.relay.config import Upstream
 from ssechat.relay.errors import Refusal
@@ -129,15 +130,13 @@ async def _generate(
 ) -> Response:
     relay = relay_of(request)
     request.state.dialect = found.dialect
-    wanted = endpoints.asked(call.body)
+    wanted = asked(call.body)
     if wanted is None:
         raise Refusal(400, "the body is no JSON object")
-    models = relay.config.upstreams[upstream].models
-    if models and (found.model or wanted.model) not in models:
-        raise Refusal(403, "this model is not allowed here (models)")
-    for before in (wanted.previous_response_id, wanted.previous_interaction_id):
-        if before is not None and not await relay.objects.owns(owner, upstream, str(before)):
-            raise Refusal(404, "no such previous response")
+    _check_models(relay.config.upstreams[upstream].models, found, wanted)
+    for before in wanted.objects:
+        if not await relay.objects.owns(owner, upstream, str(before)):
+            raise Refusal(404, "no such previous response, conversation or item")
     key = key_of(request)
     if not endpoints.streams(found.dialect, call.path, wanted):
         return await _verbatim(relay, upstream, call, found.dialect, owner)
@@ -145,6 +144,16 @@ async def _generate(
     way = await route(relay.config.upstreams[upstream].profile(found.dialect))
     started = await relay.start(owner, way, call, key=key, digest=digest)
     return response_of(request, started)
+
+
+def _check_models(allowed: Sequence[str], found: endpoints.Endpoint, wanted: Asked) -> None:
+    """One has to be named, lest the upstream chooses, and all that are have to be allowed,
+    whichever the upstream takes. Raises Refusal."""
+    path = "models/" if found.model else ""
+    named = {found.model or "", *(str(model).removeprefix(path) for model in wanted.models)} - {""}
+    chosen = found.model or wanted.says & {"model", found.other_model}
+    if allowed and not (chosen and named <= set(allowed)):
+        raise Refusal(403, "this model is not allowed here (models)")
 
 
 async def _verbatim(
