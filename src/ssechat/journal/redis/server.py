@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 TIME = 3.0
 """Seconds that a command may take."""
 _CONNECTIONS = 10_000
+_START = "start Redis, or correct `journal` in relay.toml; it is tried again"
+_RIGHTS = "check the user and password in `journal`, and what that user may do"
+_REMEDIES = {
+    "OutOfMemoryError": "raise Redis' maxmemory, or shorten `retention`",
+    "AuthenticationError": _RIGHTS,
+    "NoPermissionError": _RIGHTS,
+    "ResponseError": "it is tried again; see Redis' own log",
+}
+"""By the names of redis-py's exceptions."""
 _SENTINEL = 26379
 _OLDEST = 7  # Redis' own version; Valkey began above it
 
@@ -38,7 +47,10 @@ class Server:
 
     async def check(self) -> None:
         """Raises ConfigProblem if this is no server that can keep streams."""
-        found = await self.do(self.client.info("server"))
+        try:
+            found = await self.do(self.client.info("server"))
+        except TypeError as error:  # an option that no connection has
+            raise _wrong(self.where, error) from None
         if self.cluster and "redis_version" not in found:
             found = next(iter(found.values()))
         version = str(found.get("valkey_version") or found.get("redis_version", "0"))
@@ -60,16 +72,9 @@ class Server:
     def problem(self, error: Exception) -> Gone:
         """What an error of redis-py's means."""
         told = re.sub(r"\s+", " ", str(error))[:200]
-        word = told.partition(" ")[0]
-        if word == "OOM":
-            remedy = "raise its maxmemory, or shorten `retention`"
-        elif word in ("NOAUTH", "WRONGPASS", "NOPERM") or "auth" in told.lower():
-            remedy = "check the user and password in `journal`, and what that user may do"
-        elif word in ("READONLY", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN"):
-            remedy = "it is tried again; see Redis' own log"
-        else:
-            remedy = "start Redis, or correct `journal` in relay.toml; it is tried again"
         kind = type(error).__name__
+        known = (_REMEDIES.get(one.__name__) for one in type(error).__mro__)
+        remedy = next(filter(None, known), _START)
         return Gone(
             f"the journal in Redis at {self.where} cannot be read or written",
             detail=f"{kind}: {told}" if _fit(told) else kind,
@@ -100,12 +105,15 @@ def _connect(url: str, seconds: float) -> Redis:
             "a journal in Redis needs the package redis", remedy="pip install 'ssechat[redis]'"
         ) from None
     except (ValueError, TypeError) as error:
-        told = str(error) if _fit(str(error)) else "it cannot be understood"
-        raise ConfigProblem(
-            f"the address of Redis at {where(url)} is wrong",
-            detail=told,
-            remedy="correct `journal` in relay.toml",
-        ) from None
+        raise _wrong(where(url), error) from None
+
+
+def _wrong(where: str, error: Exception) -> ConfigProblem:
+    return ConfigProblem(
+        f"the address of Redis at {where} is wrong",
+        detail=str(error) if _fit(str(error)) else "it cannot be understood",
+        remedy="correct `journal` in relay.toml",
+    )
 
 
 def _made(url: str, seconds: float) -> Redis:
