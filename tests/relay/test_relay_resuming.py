@@ -369,6 +369,22 @@ async def test_pages_of_origins_that_are_named_may_call_it_and_no_others(tmp_pat
         assert len(server.requests) == 1
 
 
+async def test_names_of_hosts_and_origins_may_have_capitals(tmp_path: Path) -> None:
+    async with (
+        FaultServer(whole) as server,
+        relaying(
+            tmp_path,
+            server.base_url,
+            allowed_hosts=("Relay.Example",),
+            origins=("https://Mine.example",),
+        ) as relay,
+    ):
+        headers = {"Host": "relay.EXAMPLE", "Origin": "https://mine.example"}
+        answer = await relay.client.post(CHAT, json=ASKED, headers=headers)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://mine.example"
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "x-goog-api-key", "authorization"])
 async def test_a_token_may_stand_where_clients_put_their_key(tmp_path: Path, header: str) -> None:
     async with FaultServer(whole) as server, relaying(tmp_path, server.base_url) as relay:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 
+from ssechat.core.errors import Problem
 from ssechat.journal.owned import OwnedStreams
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.errors import Refusal
@@ -17,6 +18,8 @@ LOCAL = ":local"
 has such a name."""
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:[0-9]{1,5})?")
 _MINUTE = 60.0  # s
+LOOK = 4.0
+"""Seconds between looks whether a reader's token still holds."""
 
 
 def check(config: RelayConfig, method: str, headers: Headers) -> None:
@@ -24,10 +27,11 @@ def check(config: RelayConfig, method: str, headers: Headers) -> None:
     that made the browser believe another name is ours."""
     host = headers.get("host", "").lower()
     match = _HOST.fullmatch(host)
-    if match is None or match[1] not in config.allowed_hosts:
+    if match is None or match[1] not in map(str.lower, config.allowed_hosts):
         raise Refusal(421, "this relay does not answer under that host name (allowed_hosts)")
-    origin = headers.get("origin")
-    if origin is not None and not _is_own(origin.lower(), host) and origin not in config.origins:
+    origin = headers.get("origin", "").lower()
+    allowed = (f"http://{host}", f"https://{host}", *map(str.lower, config.origins))
+    if "origin" in headers and origin not in allowed:
         raise Refusal(403, "requests from other origins are refused (origins)")
     if method == "POST" and not _is_json(headers):
         raise Refusal(415, "send the body as Content-Type: application/json")
@@ -56,6 +60,43 @@ async def owner_of(journal: OwnedStreams, headers: Mapping[str, str], *, local: 
     )
 
 
+class Owners:
+    """Who has a token, as it is known for all readers together."""
+
+    def __init__(self, journal: OwnedStreams) -> None:
+        self._journal = journal
+        self._since: dict[str, float] = {}
+        self._read = -LOOK
+
+    async def since(self, owner: str) -> float | None:
+        """When the owner's token was made, in seconds since the epoch; None if it was revoked."""
+        now = time.monotonic()
+        if now - self._read >= LOOK / 2:
+            self._read = now
+            self._since = dict(await self._journal.tokens())
+        return self._since.get(owner)
+
+
+class Entry:
+    """What let a request in: its owner's token, which may be revoked while the answer comes."""
+
+    def __init__(self, owner: str, owners: Owners) -> None:
+        self._owner = owner
+        self._owners = owners
+        self._since: float | None = None
+
+    async def holds(self) -> bool:
+        """To be asked `LOOK` seconds after the request came, or later."""
+        if self._owner == LOCAL:
+            return True
+        try:
+            since = await self._owners.since(self._owner)
+        except Problem:
+            return True  # the journal is busy: next time
+        before, self._since = self._since, since
+        return since is not None and before in (None, since)
+
+
 class Rates:
     """Requests of each owner, as a bucket that is full after a minute of rest."""
 
@@ -72,10 +113,6 @@ class Rates:
             wait = round((1 - left) * _MINUTE / self._most) + 1
             raise Refusal(429, "too many requests", headers={"Retry-After": str(wait)})
         self._left[owner] = left - 1, now
-
-
-def _is_own(origin: str, host: str) -> bool:
-    return origin in (f"http://{host}", f"https://{host}")
 
 
 def _is_json(headers: Headers) -> bool:

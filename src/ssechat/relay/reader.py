@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ssechat.relay import access
+from ssechat.relay.access import Entry
 from ssechat.relay.feed import Feed, Forgotten
 
 HEARTBEAT = 15.0
@@ -27,8 +29,8 @@ _OURS = frozenset(name.lower() for name in STREAM_HEADERS)
 class Reading(Response):
     """The response that a stream's events after number `after` are.
 
-    Whoever hangs up changes nothing, but that `left` is called then, if it is given. With `lines`
-    it is the upstream's NDJSON.
+    Whoever hangs up changes nothing, but that `left` is called then, if it is given and nobody
+    else reads. With `lines` it is the upstream's NDJSON. A reader whose token is revoked is let go.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Reading(Response):
         after: int = 0,
         *,
         headers: Mapping[str, str] | None = None,
-        left: Callable[[], object] | None = None,
+        left: Callable[[], Awaitable[object]] | None = None,
         lines: bool = False,
     ) -> None:
         own = NDJSON if lines else {}
@@ -54,9 +56,8 @@ class Reading(Response):
         sending = asyncio.ensure_future(self._send(send))
         hearing = asyncio.ensure_future(_hung_up(receive))
         try:
-            await asyncio.wait({sending, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done() and self._left is not None:
-                self._left()
+            await _first(sending, hearing, scope.get("state", {}).get("entry"))
+            left = hearing.done() and not sending.done()
             if sending.done():
                 sending.result()
         finally:
@@ -65,6 +66,8 @@ class Reading(Response):
             for task in (sending, hearing):
                 task.cancel()
             await asyncio.gather(sending, hearing, return_exceptions=True)
+        if left and self._left is not None and not self._feed.readers:
+            await self._left()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -77,6 +80,19 @@ class Reading(Response):
             return
         if self._feed.closed:  # else the connection breaks off, lest it looks like the end
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _first(
+    sending: asyncio.Future[None], hearing: asyncio.Future[None], entry: Entry | None
+) -> None:
+    """Returns when all is sent, the reader has hung up, or what let them in does not hold."""
+    while True:
+        ends = asyncio.wait(
+            {sending, hearing}, timeout=access.LOOK, return_when=asyncio.FIRST_COMPLETED
+        )
+        done, _ = await ends
+        if done or (entry is not None and not await entry.holds()):
+            return
 
 
 async def _alive(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

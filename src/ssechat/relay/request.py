@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ssechat.core.dialects import Framing
+from ssechat.core.errors import JournalProblem
 from ssechat.relay import access
 from ssechat.relay.bodies import Bodies
 from ssechat.relay.errors import Refusal
@@ -28,6 +31,7 @@ async def owner_of(request: Request) -> str:
     relay = relay_of(request)
     owner = await access.owner_of(relay.journal, request.headers, local=request.app.state.local)
     request.app.state.rates.take(owner)
+    request.state.entry = access.Entry(owner, request.app.state.owners)
     return owner
 
 
@@ -48,11 +52,19 @@ def response_of(request: Request, started: Started) -> Response:
     relay, feed = relay_of(request), started.feed
     if feed is None:
         return Response(started.body, started.head.status, started.head.headers)
-    left = None
-    if request.headers.get("ssechat-on-disconnect", "").lower() == "cancel":
-        left = lambda: relay.stop(feed.stream_id, "its reader left")  # noqa: E731
+    if feed.readers >= relay.config.limits.readers:
+        raise Refusal(429, "too many readers of this stream", headers={"Retry-After": "5"})
+    cancels = request.headers.get("ssechat-on-disconnect", "").lower() == "cancel"
+    left = partial(_left_alone, relay, feed.stream_id) if cancels else None
     lines = feed.framing is Framing.NDJSON
     return Reading(feed, headers=named(feed) | started.head.headers, left=left, lines=lines)
+
+
+async def _left_alone(relay: Relay, stream_id: str) -> None:
+    """The last reader here has left, who wants the stream to end then."""
+    with suppress(JournalProblem):
+        if stream_id not in await relay.journal.read_elsewhere([stream_id]):
+            await relay.cancel(stream_id, "its reader left")
 
 
 def named(feed: Feed) -> dict[str, str]:

@@ -59,12 +59,13 @@ def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()
     app.state.relay = relay
     app.state.local = local
     app.state.simple = SimpleApi(relay)
+    app.state.owners = access.Owners(relay.journal)
     app.state.bodies = Bodies()
     app.state.rates = access.Rates(relay.config.limits.requests_per_minute)
     if relay.config.origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=relay.config.origins,
+            allow_origins=[origin.lower() for origin in relay.config.origins],
             allow_methods=methods,
             allow_headers=["*"],
             expose_headers=["Location", "Ssechat-Stream-Id", "Retry-After"],

@@ -11,8 +11,6 @@ from ssechat.journal import StreamJournal
 from ssechat.relay.feed import RETRY, Feed, Place
 from ssechat.relay.simple import Event, View, encoded
 
-_PAGE = 500  # frames read at once
-
 
 class SimpleFeed(Feed):
     """The feed of a stream that is served in the simple view.
@@ -45,7 +43,7 @@ class SimpleFeed(Feed):
                     return
                 await changed.wait()
                 continue
-            rows = await self._journal.frames(self.stream_id, place.frames, min(rest, _PAGE))
+            rows = await self._journal.frames(self.stream_id, place.frames, min(rest, self._page))
             if not rows:  # it was deleted
                 return
             data = []
