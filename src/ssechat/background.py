@@ -139,9 +139,17 @@ class Background:
 
     async def _usable(self) -> Path:
         """Its socket; a Problem at once where it could not be used a moment ago."""
+        self._avoid()  # before waiting for those who find that out again
+        return await self._running(self._avoid)
+
+    def _avoid(self) -> None:
+        if self._fault is not None and time.monotonic() - self._fault[0] < AVOIDED:
+            raise self._fault[1]
+
+    async def _running(self, check: Callable[[], object] = lambda: None) -> Path:
+        """The socket of a relay that runs; `check` is asked once it is our turn. Raises Problem."""
         async with self._starting:
-            if self._fault is not None and time.monotonic() - self._fault[0] < AVOIDED:
-                raise self._fault[1]
+            check()
             try:
                 path = await self._found()
             except Problem as problem:
@@ -149,11 +157,6 @@ class Background:
                 raise
             self._fault = None
             return path
-
-    async def _running(self) -> Path:
-        """The socket of a relay that runs. Raises Problem."""
-        async with self._starting:
-            return await self._found()
 
     async def _found(self) -> Path:
         path = await asyncio.to_thread(_listening)

@@ -58,6 +58,7 @@ NOT_ALLOWED = [
     (CHAT, '{"Model": "m"}'),
     (CHAT, '{"tools": [{"model": "m"}]}'),
     (CHAT, '{"agent": "m"}'),
+    (CHAT, '{"model": "\\ud800"}'),
     ("/up/v1/messages", '{"model": "m", "tools": [{"type": "advisor", "model": "dear"}]}'),
     ("/up/api/chat", '{"model": "m", "Model": "dear"}'),
     (INTERACTIONS, '{"model": "m", "agent": "dear"}'),
@@ -97,6 +98,8 @@ AMONG_OWN = [
     '"conversation": {"id": "theirs", "id": "kept"}',
     '"input": [{"type": "message", "type": "item_reference", "id": "theirs"}]',
     '"input": [{"id": "theirs"}], "input": []',
+    '"conversation": "\\ud800"',
+    '"conversation": {"id": ["kept"]}',
 ]
 
 

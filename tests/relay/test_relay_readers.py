@@ -134,3 +134,12 @@ async def test_a_reader_of_the_simple_view_is_not_given_more_than_it_can_take(
         pieces = [len(data) async for data in feed.follow()]
         assert sum(pieces) > 30 * size
         assert max(pieces) < RING + 2 * size
+
+
+async def test_readers_that_are_looked_at_at_once_are_all_known(tmp_path: Path) -> None:
+    async with relaying(tmp_path, "http://127.0.0.1:9") as relay:
+        owners = access.Owners(relay.relay.journal)
+        entries = [access.Entry("me", owners) for _ in range(3)]
+        assert await asyncio.gather(*(one.holds() for one in entries)) == [True] * 3
+        assert not await access.Entry("you", owners).holds()
+        assert await access.Entry(access.LOCAL, owners).holds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -67,13 +68,15 @@ class Owners:
         self._journal = journal
         self._since: dict[str, float] = {}
         self._read = -LOOK
+        self._reading = asyncio.Lock()
 
     async def since(self, owner: str) -> float | None:
         """When the owner's token was made, in seconds since the epoch; None if it was revoked."""
-        now = time.monotonic()
-        if now - self._read >= LOOK / 2:
-            self._read = now
-            self._since = dict(await self._journal.tokens())
+        async with self._reading:
+            now = time.monotonic()
+            if now - self._read >= LOOK / 2:
+                self._since = dict(await self._journal.tokens())
+                self._read = now
         return self._since.get(owner)
 
 

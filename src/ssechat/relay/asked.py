@@ -18,13 +18,14 @@ _Object = tuple[tuple[str, object], ...]
 
 
 class Asked(NamedTuple):
-    """`models` are all that may answer and `objects` all names of what the upstream keeps; both as
-    they came, whatever their type. `says` are the names of members, as every server reads them."""
+    """`models` are all that may answer, as they came, whatever their type. `objects` are all names
+    of what the upstream keeps, in ASCII. `says` are the names of members, as every server reads
+    them."""
 
     says: frozenset[str] = frozenset()
     stream: object = None
     models: tuple[object, ...] = ()
-    objects: tuple[object, ...] = ()
+    objects: tuple[str, ...] = ()
 
 
 def asked(body: bytes) -> Asked | None:
@@ -36,8 +37,8 @@ def asked(body: bytes) -> Asked | None:
     if not isinstance(found, tuple):
         return None
     exact = {name: value for name, value in found if value is not None}
-    models, objects = _models(found), _objects(found)
-    return Asked(frozenset(exact), exact.get("stream"), tuple(models), tuple(objects))
+    objects = [str(one).encode("ascii", "backslashreplace").decode() for one in _objects(found)]
+    return Asked(frozenset(exact), exact.get("stream"), tuple(_models(found)), tuple(objects))
 
 
 def _models(body: _Object) -> Iterator[object]:

@@ -136,7 +136,7 @@ async def _generate(
         raise Refusal(400, "the body is no JSON object")
     _check_models(relay.config.upstreams[upstream].models, found, wanted)
     for before in wanted.objects:
-        if not await relay.objects.owns(owner, upstream, str(before)):
+        if not await relay.objects.owns(owner, upstream, before):
             raise Refusal(404, "no such previous response, conversation or item")
     key = key_of(request)
     if not endpoints.streams(found.dialect, call.path, wanted):
