@@ -185,7 +185,7 @@ def neighbour() -> Lease:
 async def test_a_window_that_lost_its_stream_follows_the_one_that_took_it(
     api: Api, quiet: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Journal, "HEARTBEAT", 1.0)
+    monkeypatch.setattr(Journal, "heartbeat", 1.0)
     gate, later = Gate(), Gate()
     legs = [Leg(gate=gate, gate_at=6), Leg(gate=later, gate_at=2)]
     async with api.serve(legs=legs) as server:

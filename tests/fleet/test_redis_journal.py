@@ -16,7 +16,7 @@ from ssechat.core.fold import mark_note
 from ssechat.core.frames import Frame, FrameKind, MarkName
 from ssechat.journal import LeaseLost, NewStream, NotFound, Outcome
 from ssechat.journal.owned import Owned
-from ssechat.journal.redis import RedisJournal, presence
+from ssechat.journal.redis import RedisJournal
 from ssechat.journal.redis.server import Gone
 from support.redis_server import RedisServer, needs_redis, redis_server
 
@@ -32,8 +32,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def opened(server: RedisServer, retention: float = 60.0) -> AsyncIterator[RedisJournal]:
-    journal = await RedisJournal.open(server.url, retention)
+async def opened(
+    server: RedisServer, retention: float = 60.0, lease: float = 10.0
+) -> AsyncIterator[RedisJournal]:
+    journal = await RedisJournal.open(server.url, retention, lease)
     try:
         yield journal
     finally:
@@ -173,11 +175,10 @@ async def test_streams_of_a_process_that_left_are_orphans_at_once(server: RedisS
 
 
 async def test_streams_of_a_process_that_died_are_orphans_when_its_lease_has_ended(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    server: RedisServer,
 ) -> None:
-    monkeypatch.setattr(presence, "LEASE", 0.3)
     name = unique("dead")
-    async with opened(server) as other, opened(server) as ours:
+    async with opened(server, lease=0.3) as other, opened(server, lease=0.3) as ours:
         await ours.begin(new(name))
         async with asyncio.timeout(5):
             while name not in [row.id for row in await other.orphans()]:
@@ -270,7 +271,7 @@ async def test_what_ended_is_forgotten_after_its_time(server: RedisServer) -> No
         await ours.append(name, [frame(1)], "e1")
         await ours.settle(name, COMPLETE)
         async with asyncio.timeout(5):
-            while await ours.owned("me", name) is not None:
+            while await ours.owned("me", name) is not None:  # noqa: ASYNC110 - Redis tells nobody
                 await asyncio.sleep(0.05)
         assert await ours.frames(name) == []
         assert await ours.past("me", name)
@@ -356,21 +357,21 @@ async def _patiently(ask, *about):
 async def test_errors_tell_where_and_what_to_do_and_no_password(tmp_path: Path) -> None:
     with redis_server(tmp_path / "redis", "--requirepass", "hunter22") as own:
         right = f"redis://:hunter22@127.0.0.1:{own.port}/0"
-        journal = await RedisJournal.open(right, 60)
+        journal = await RedisJournal.open(right, 60, 10)
         await journal.close()
         for wrong in (own.url, right.replace("hunter22", "hunter33")):
             with pytest.raises(Gone) as refused:
-                await RedisJournal.open(wrong, 60)
+                await RedisJournal.open(wrong, 60, 10)
             told = f"{refused.value} {refused.value.detail} {refused.value.remedy}"
             assert f"127.0.0.1:{own.port}" in told
             assert "password" in refused.value.remedy
             assert "hunter" not in told
     with pytest.raises(Gone, match="cannot be read"):
-        await RedisJournal.open(f"redis://127.0.0.1:{own.port}/0", 60)
+        await RedisJournal.open(f"redis://127.0.0.1:{own.port}/0", 60, 10)
 
 
 @pytest.mark.parametrize("url", ["redis://h:x/0", "redis+sentinel://h", "redis://h/?nonsense=1"])
 async def test_an_address_that_is_wrong_is_told(url: str) -> None:
     with pytest.raises((ConfigProblem, Gone)) as refused:
-        await RedisJournal.open(url, 60)
+        await RedisJournal.open(url, 60, 10)
     assert refused.value.remedy

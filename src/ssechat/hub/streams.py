@@ -61,6 +61,7 @@ class Streams(Generic[J]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(journal, self._start, self._resume)
         self._watch = watch(self.wake_all)
+        self._start(self._tick())
         self._start(self._beat())
 
     @property
@@ -301,16 +302,17 @@ class Streams(Generic[J]):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _beat(self) -> None:
-        beats = 0
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             for pump in tuple(self._pumps.values()):
                 pump.tick()
-            beats += 1
-            if beats % self.journal.HEARTBEAT == 0:
-                try:
-                    await self.journal.beat()
-                    await self._others.notice(self._pumps)
-                except JournalProblem:
-                    pass
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.journal.heartbeat)
+            try:
+                await self.journal.beat()
+                await self._others.notice(self._pumps)
+            except JournalProblem:
+                pass

@@ -16,8 +16,10 @@ class StreamJournal(Protocol):
     of its kinds; the journal is then as before, and the same may be tried again.
     """
 
-    HEARTBEAT: float
-    """Seconds between two `beat`s."""
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between two `beat`s."""
+        ...
 
     @property
     def owner(self) -> str:

@@ -28,7 +28,7 @@ class Journal(Library):
     so, one of its kinds; the file is then as before, and the same may be tried again.
     """
 
-    HEARTBEAT = 5.0
+    heartbeat = 5.0
     """Seconds between two `beat`s."""
 
     def __init__(self, database: Database, lease: Lease) -> None:

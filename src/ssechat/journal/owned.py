@@ -98,6 +98,14 @@ class OwnedStreams(StreamJournal, Protocol):
         owner has its key."""
         ...
 
+    async def confirm(self, stream_id: str) -> None:
+        """The upstream has answered the request with a stream. May be LeaseLost."""
+        ...
+
+    async def begun(self, stream_id: str) -> bool:
+        """Whether that is so, as far as another process may know."""
+        ...
+
     async def owned(self, owner: str, stream_id: str) -> Owned | None:
         """The stream, if it is this owner's."""
         ...

@@ -180,6 +180,12 @@ class RelayJournal(Journal):
 
     # No other process has a part in these streams.
 
+    async def confirm(self, stream_id: str) -> None:
+        return None
+
+    async def begun(self, stream_id: str) -> bool:
+        return True
+
     async def ask_stop(self, stream_id: str, why: str) -> bool:
         return False
 

@@ -86,7 +86,8 @@ class RelayConfig(msgspec.Struct, frozen=True):
     `uds`, a path, wins over `host` and `port`. `journal` is "sqlite" for `relay.db` in the data
     directory, a path, or the address of a Redis that several relays may share. `allowed_hosts` are
     names in `Host`, whatever the port. `detach_ttl` and `retention` are seconds: a stream that
-    nobody reads for so long is cancelled, and one that has ended is forgotten.
+    nobody reads for so long is cancelled, and one that has ended is forgotten. `lease`, with a
+    journal in Redis: a relay that is silent for so many seconds is taken to be dead.
     """
 
     host: str = HOST
@@ -98,6 +99,7 @@ class RelayConfig(msgspec.Struct, frozen=True):
     origins: tuple[str, ...] = ()
     detach_ttl: float = 900.0
     retention: float = 3600.0
+    lease: float = 10.0
     limits: Limits = Limits()
     upstreams: dict[str, Upstream] = {}
 
@@ -122,6 +124,7 @@ def load(path: Path) -> tuple[RelayConfig, list[ConfigWarning]]:
         origins=_texts(root, "origins", (), _ORIGIN, "origins such as https://host"),
         detach_ttl=_duration(root, "detach_ttl", "15m"),
         retention=_duration(root, "retention", "1h"),
+        lease=_duration(root, "lease", "10s"),
         limits=_limits(root.table("limits")),
         upstreams=_upstreams(root.table("upstreams"), path.parent),
     )

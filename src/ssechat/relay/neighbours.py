@@ -8,12 +8,27 @@ import time
 from typing import TYPE_CHECKING
 
 from ssechat.core.errors import Problem
+from ssechat.journal import UNFINISHED
 
 if TYPE_CHECKING:
+    from ssechat.journal.owned import Owned, OwnedStreams
     from ssechat.relay.relay import Relay
 
 _REAP = 2.0  # s between looks for streams that a dead relay has left
+_LOOK = 0.1  # s between looks at a request that another relay has sent
+_LATE = 20  # looks at what has ended, and was not deleted by whoever got no stream
 _NOTE = 10.0  # s between notes of what is read here; an unread stream is followed for as long
+
+
+async def answered(journal: OwnedStreams, asked: Owned) -> None:
+    """Return once whoever sent this request has its upstream's answer, or it has been deleted."""
+    late = 0
+    while not await journal.begun(asked.stream_id):
+        row = await journal.owned(asked.owner, asked.stream_id)
+        late += row is not None and row.state not in UNFINISHED
+        if row is None or late > _LATE:
+            return
+        await asyncio.sleep(_LOOK)
 
 
 async def reap(relay: Relay) -> None:

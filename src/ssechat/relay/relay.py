@@ -138,18 +138,13 @@ class Relay:
                 self._locks.pop((owner, key), None)
 
     async def _again(self, known: Owned, digest: bytes) -> Started | None:
-        """The stream that a key has started; None if nothing came of it after all, at another
-        process, which was not sure of that yet."""
+        """The stream that a key has started; None if another process' upstream gave none."""
         if known.digest != digest:
             raise Refusal(422, "this Idempotency-Key was used with another request")
+        await neighbours.answered(self.journal, known)
         try:
             feed = await self.feed(known)
         except NotFound:
-            return None
-        live = self.streams.held(known.stream_id)
-        while live is not None and live.followed and not (feed.events or feed.closed):
-            await live.change(live.version)
-        if live is not None and isinstance(live.problem, NotFound):
             return None
         head = Head(200, {"idempotent-replayed": "true"})
         return Started(feed, head, replayed=True)
@@ -179,6 +174,8 @@ class Relay:
         if isinstance(came, Verbatim):
             await self._drop(live)
             return Started(None, came.head, came.body)
+        if key:
+            await self.journal.confirm(stream_id)
         return Started(self.feeds[stream_id], came)
 
     async def _written_down(

@@ -85,7 +85,7 @@ async def open_journal(config: RelayConfig) -> OwnedStreams:
     if in_redis(config.journal):
         from ssechat.journal.redis import RedisJournal
 
-        return await RedisJournal.open(config.journal, config.retention)
+        return await RedisJournal.open(config.journal, config.retention, config.lease)
     from ssechat.journal.relay import RelayJournal
 
     return await RelayJournal.open(journal_file(config))

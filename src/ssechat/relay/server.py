@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ssechat import __version__
 from ssechat.background import SERVER
 from ssechat.core.conversation import Call
-from ssechat.core.errors import Problem
+from ssechat.core.errors import JournalProblem, Problem
 from ssechat.hub.route import route
 from ssechat.link import fetch
 from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
@@ -216,8 +216,13 @@ async def _healthz(request: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    if relay_of(request).draining:
+    relay = relay_of(request)
+    if relay.draining:
         return JSONResponse({"status": "draining"}, 503)
+    try:
+        await relay.journal.ready()
+    except JournalProblem as problem:
+        return JSONResponse({"status": problem.title}, 503)
     return JSONResponse({"status": "ready"})
 
 
@@ -245,10 +250,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """The upstream gave no answer, or the relay cannot ask it."""
+    """The upstream gave no answer, or the relay cannot ask it or write it down."""
     assert isinstance(error, Problem)
     message = f"{error.title} (through the relay)"
-    return _answer(request, Refusal(502, message, headers={"Retry-After": "1"}))
+    status = 503 if isinstance(error, JournalProblem) else 502
+    return _answer(request, Refusal(status, message, headers={"Retry-After": "1"}))
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -24,13 +24,13 @@ class RedisJournal(RedisStreams):
     """`OwnedStreams` in one Redis."""
 
     @classmethod
-    async def open(cls, url: str, retention: float) -> RedisJournal:
+    async def open(cls, url: str, retention: float, lease: float) -> RedisJournal:
         """Raises ConfigProblem if the address or the server is unfit, JournalProblem if it cannot
         be reached."""
         server = Server(url, block=BLOCK)
         try:
             await server.check()
-            journal = cls(server, retention)
+            journal = cls(server, retention, lease)
             await journal.beat()
         except BaseException:
             await server.close()
@@ -96,6 +96,12 @@ class RedisJournal(RedisStreams):
             *(owned.stream_id, time.time(), int(key is not None)),
         )
         return bool(code)
+
+    async def confirm(self, stream_id: str) -> None:
+        await self._change(scripts.UPDATE, stream_id, "begun", 1)
+
+    async def begun(self, stream_id: str) -> bool:
+        return bool(await self._do(self._client.hexists(names.row(stream_id), "begun")))
 
     async def owned(self, owner: str, stream_id: str) -> Owned | None:
         found = await self._owned(stream_id)

@@ -13,10 +13,6 @@ from ssechat.journal.redis import names
 from ssechat.journal.redis.log import Entry
 from ssechat.journal.redis.server import Gone, Server
 
-LEASE = 10.0
-"""Seconds without a heartbeat after which a relay is taken to be dead."""
-HEARTBEAT = 2.0
-"""Seconds between two heartbeats."""
 BLOCK = 5.0
 """Seconds that a read waits for news."""
 _ORDERS = 1000  # kept at most
@@ -26,11 +22,13 @@ _HERE, _LEFT = "here", b"left"
 
 
 class Presence:
-    """This relay among the others. `asked(stream id, why)`: another one wants a stream to stop."""
+    """This relay among the others. `lease`: seconds without a heartbeat after which one is taken
+    to be dead. `asked(stream id, why)`: another one wants a stream to stop."""
 
-    def __init__(self, server: Server, asked: Callable[[str, str], object]) -> None:
+    def __init__(self, server: Server, lease: float, asked: Callable[[str, str], object]) -> None:
         self.relay = f"rl_{secrets.token_hex(8)}"
         self._server = server
+        self._lease = lease
         self._asked = asked
         self._steady = time.monotonic()
         self._hearing = asyncio.create_task(self._hear())
@@ -39,7 +37,9 @@ class Presence:
         """Say that this relay lives. Raises Gone."""
         client = self._server.client
         try:
-            await self._server.do(client.set(names.alive(self.relay), "1", px=round(LEASE * 1000)))
+            await self._server.do(
+                client.set(names.alive(self.relay), "1", px=round(self._lease * 1000))
+            )
         except Gone:
             self._steady = time.monotonic()
             raise
@@ -60,7 +60,7 @@ class Presence:
             return False
         if await self._server.do(self._server.client.exists(names.alive(relay))):
             return True
-        if time.monotonic() - self._steady > LEASE:
+        if time.monotonic() - self._steady > self._lease:
             return False
         said = await self._server.do(self._server.client.hget(names.RELAYS, relay))
         return bool(said != _LEFT)

@@ -65,7 +65,9 @@ return 0
 # KEYS row, log. ARGV the old lease, the new one, the frames of the new epoch's first entry.
 ADOPT = _script("""
 local row = redis.call('HMGET', KEYS[1], 'lease', 'epoch', 'state', 'last_seq')
-if row[1] ~= ARGV[1] or (row[3] ~= 'live' and row[3] ~= 'stopping') then return {0, 0} end
+if row[3] ~= 'live' and row[3] ~= 'stopping' then return {0, 0} end
+if row[1] == ARGV[2] then return {tonumber(row[2]), tonumber(row[4])} end
+if row[1] ~= ARGV[1] then return {0, 0} end
 local epoch, last = tonumber(row[2]) + 1, tonumber(row[4]) + 1
 redis.call('XADD', KEYS[2], epoch .. '-' .. last, 'f', ARGV[3])
 redis.call('HSET', KEYS[1], 'lease', ARGV[2], 'epoch', epoch, 'last_seq', last)
@@ -92,7 +94,9 @@ return ''
 REGISTER = _script("""
 if ARGV[3] == '1' then
   if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-  if not redis.call('SET', KEYS[1], ARGV[1], 'NX') then return 0 end
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] and not redis.call('SET', KEYS[1], ARGV[1], 'NX') then
+    return 0
+  end
 end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])

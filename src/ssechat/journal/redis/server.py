@@ -119,7 +119,8 @@ def _wrong(where: str, error: Exception) -> ConfigProblem:
 def _made(url: str, seconds: float) -> Redis:
     import redis.asyncio as client
     from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
+    from redis.backoff import ExponentialBackoff
+    from redis.exceptions import ConnectionError as Unconnected
 
     options: dict[str, Any] = {
         "socket_timeout": seconds,
@@ -131,7 +132,8 @@ def _made(url: str, seconds: float) -> Redis:
     if scheme.endswith("+cluster"):
         plain = url.replace("+cluster", "", 1)
         return client.RedisCluster.from_url(plain, **options)  # type: ignore[return-value]
-    options["retry"] = Retry(NoBackoff(), 0)
+    # A connection may have died unawares. What may have run and is sent again does no harm.
+    options["retry"] = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, (Unconnected,))
     if scheme == "redis+sentinel":
         return _by_sentinel(url, options)
     return client.Redis.from_url(url, **options)

@@ -15,30 +15,32 @@ from ssechat.journal.problems import LeaseLost, NotFound, not_found
 from ssechat.journal.records import UNFINISHED, Begun, NewStream, Outcome, StreamChange, StreamRow
 from ssechat.journal.redis import names, rows, scripts
 from ssechat.journal.redis.log import Position, Tail, entries, read, taken
-from ssechat.journal.redis.presence import BLOCK, HEARTBEAT, Presence, entries_of
+from ssechat.journal.redis.presence import BLOCK, Presence, entries_of
 from ssechat.journal.redis.scripts import BEHIND, OK
 from ssechat.journal.redis.server import Server
 from ssechat.journal.redis.writer import Value, Writer
 from ssechat.journal.rows import call_to_blob
 
 _CALLS = 256  # requests held in memory
+_BEATS = 5  # in a lease
 _PAGE = 100  # entries read at once
 
 
 class RedisStreams:
     """The streams alone, as `StreamJournal` has them. `retention`: so many seconds a stream is kept
-    after its end."""
+    after its end; `lease`: so many may pass without a word of its owner before another process
+    takes it."""
 
-    HEARTBEAT = HEARTBEAT
-
-    def __init__(self, server: Server, retention: float) -> None:
+    def __init__(self, server: Server, retention: float, lease: float) -> None:
         self._server = server
         self._client = server.client
         self._do = server.do
         self._retention = retention
         self._writer = Writer(server)
-        self._presence = Presence(server, lambda stream, why: self.stop_asked(stream, why))
+        self.heartbeat = lease / _BEATS
+        self._presence = Presence(server, lease, lambda stream, why: self.stop_asked(stream, why))
         self._ours: dict[str, Position] = {}
+        self._adopting: set[str] = set()
         self._tails: dict[str, Tail] = {}
         self._places: OrderedDict[str, Position] = OrderedDict()  # behind what was read last
         self._ahead: dict[str, tuple[int, list[Frame]]] = {}
@@ -240,11 +242,17 @@ class RedisStreams:
         return row.lease == self.owner or await self._presence.lives(row.lease)
 
     async def adopt(self, stream_id: str, old_lease: str) -> bool:
-        epoch, last = await self._writer.run(
-            scripts.ADOPT,
-            (names.row(stream_id), names.log(stream_id)),
-            *(old_lease, self.owner, taken()),
-        )
+        if stream_id in self._adopting or stream_id in self._ours:
+            return False
+        self._adopting.add(stream_id)
+        try:
+            epoch, last = await self._writer.run(
+                scripts.ADOPT,
+                (names.row(stream_id), names.log(stream_id)),
+                *(old_lease, self.owner, taken()),
+            )
+        finally:
+            self._adopting.discard(stream_id)
         if not epoch:
             return False
         self._ours[stream_id] = Position(epoch, last)
