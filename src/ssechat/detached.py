@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -66,7 +65,7 @@ def begin_service(
     kept = [variable for variable in env if _NEEDED.fullmatch(variable)]
     asking = [
         *("systemd-run", "--user", "--collect", "--quiet", "--service-type=exec"),
-        f"--unit={name}-{secrets.token_hex(4)}",
+        f"--unit={name}-{os.urandom(4).hex()}",
         "--working-directory=/",
         *(f"--property=Standard{stream}=append:{path}" for stream in ("Output", "Error")),
         *(f"--setenv={variable}" for variable in kept),

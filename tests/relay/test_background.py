@@ -356,7 +356,9 @@ async def test_one_that_hangs_is_waited_for_once_and_said_once(
                 try:
                     assert not (await ended(await asked(one))).relayed
                     monkeypatch.setattr(connection, "BODY_TIME", 3600.0)
+                    waiting = asyncio.create_task(one.background._running())  # an older stream
                     assert not (await ended(await asked(one))).relayed
+                    waiting.cancel()
                 finally:
                     os.kill(pid, signal.SIGCONT)
                 assert [problem.title for problem in told] == [
