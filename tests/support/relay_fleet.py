@@ -14,7 +14,7 @@ from support.redis_server import RedisServer, redis_server
 from support.relay_process import RelayProcess, relay_process
 from support.relays import CHAT, data_of, ids
 
-LEASE = 2.0
+LEASE = 3.0
 """Seconds; short, so that tests need not wait."""
 
 
@@ -32,10 +32,12 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, base_url: str, count: int = 3, more: str = "") -> Iterator[Fleet]:
+def fleet(
+    folder: Path, base_url: str, count: int = 3, more: str = "", lease: float = LEASE
+) -> Iterator[Fleet]:
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(folder / "redis"))
-        toml = f'journal = "{redis.url}"\nlease = "{LEASE:g}s"\n{more}'
+        toml = f'journal = "{redis.url}"\nlease = "{lease:g}s"\n{more}'
         relays = [
             stack.enter_context(relay_process(folder / f"relay{n}", base_url, more=toml))
             for n in range(count)

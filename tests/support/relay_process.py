@@ -100,7 +100,7 @@ class RelayProcess:
     def end(self) -> int:
         """Ask it to end; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(40)
 
     def close(self) -> None:
         if self.process.poll() is None:

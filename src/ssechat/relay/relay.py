@@ -102,7 +102,8 @@ class Relay:
     @property
     def fragile(self) -> bool:
         """Whether something would be lost with this process."""
-        return any(not (live.outlives or live.followed) for live in self.streams.lives)
+        held = (not (live.outlives or live.followed) for live in self.streams.lives)
+        return bool(self._opening) or any(held)
 
     @property
     def in_use(self) -> bool:

@@ -7,7 +7,9 @@ the master is. Source: redis.readthedocs.io, "Connecting to Redis".
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -68,6 +70,17 @@ class Server:
             return await command
         except (RedisError, OSError, TimeoutError) as error:
             raise self.problem(error) from None
+
+    async def field(self, name: str, keys: Sequence[str]) -> list[bytes | None]:
+        """One field of many hashes. Raises Gone."""
+        if self.cluster:
+            return list(
+                await self.do(asyncio.gather(*(self.client.hget(key, name) for key in keys)))
+            )
+        async with self.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(key, name)
+            return list(await self.do(pipe.execute()))
 
     def problem(self, error: Exception) -> Gone:
         """What an error of redis-py's means."""

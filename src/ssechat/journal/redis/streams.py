@@ -231,9 +231,10 @@ class RedisStreams:
 
     async def foreign(self) -> list[StreamRow]:
         """Those of which we believe that they are ours; there is no need to know the others."""
+        ours = list(self._ours)
+        leases = await self._server.field("lease", [names.row(stream_id) for stream_id in ours])
         found = []
-        for stream_id in tuple(self._ours):
-            lease = await self._do(self._client.hget(names.row(stream_id), "lease"))
+        for stream_id, lease in zip(ours, leases, strict=True):
             if lease not in (None, self.owner.encode()) and stream_id in self._ours:
                 found.append(await self.stream(stream_id))
         return [row for row in found if row.state in UNFINISHED]
