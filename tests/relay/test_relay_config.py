@@ -37,6 +37,7 @@ allowed_hosts = ["a.example"]
 origins = ["https://b.example"]
 detach_ttl = "90s"
 retention = "2d"
+lease = "3s"
 [limits]
 event_bytes = 1
 stream_bytes = 2
@@ -65,6 +66,7 @@ ca_file = "ca.pem"
         origins=("https://b.example",),
         detach_ttl=90,
         retention=172_800,
+        lease=3,
         limits=Limits(1, 2, 3, 4, 5),
         upstreams={
             "openai": Upstream(
@@ -83,6 +85,15 @@ ca_file = "ca.pem"
 
 
 @pytest.mark.parametrize(
+    "scheme", ["redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel"]
+)
+def test_a_journal_may_be_in_redis(tmp_path: Path, scheme: str) -> None:
+    config, warnings = read(tmp_path, f'journal = "{scheme}://u:p@h:1/0"')
+    assert warnings == []
+    assert config.journal == f"{scheme}://u:p@h:1/0"
+
+
+@pytest.mark.parametrize(
     ("text", "warned"),
     [
         ('listen = "x"', ["1:listen"]),
@@ -93,6 +104,9 @@ ca_file = "ca.pem"
         ('origins = "https://x"', ["1:origins"]),
         ('tls = { cert = "c" }', ["1:tls"]),
         ('journal = "mysql://x"', ["1:journal"]),
+        ('journal = "http://x"', ["1:journal"]),
+        ('journal = "redis+x://h"', ["1:journal"]),
+        ('lease = "soon"', ["1:lease"]),
         ("[limits]\nreaders = 0", ["2:limits.readers"]),
         ("[limits]\nwriters = 1", ["2:limits.writers"]),
         ("nonsense = 1", ["1:nonsense"]),
