@@ -284,8 +284,9 @@ async def test_what_a_streamed_answer_is_kept_as_is_its_owners_too(tmp_path: Pat
             await wire.reply(200, '{"id": "resp_7"}')
             return
         await wire.open_stream()
-        for kind in ("created", "completed"):
-            told = {"type": f"response.{kind}", "response": {"id": "resp_7", "status": kind}}
+        for kind in ("created", *["ping"] * 9, "output_item.done", "completed"):
+            about = {"id": "msg_9"} if "item" in kind else {"id": "resp_7", "status": kind}
+            told = {"type": f"response.{kind}", "item" if "item" in kind else "response": about}
             await wire.event(json.dumps(told), event=f"response.{kind}")
         await wire.end()
 
@@ -294,10 +295,13 @@ async def test_what_a_streamed_answer_is_kept_as_is_its_owners_too(tmp_path: Pat
         await relay.ended(stream_of(await relay.ask("/up/v1/responses", body=body)))
         assert (await relay.client.get("/up/v1/responses/resp_7")).status_code == 200
         following = body | {"previous_response_id": "resp_7"}
-        assert (await relay.ask("/up/v1/responses", body=following)).status_code == 200
+        referring = body | {"input": [{"type": "item_reference", "id": "msg_9"}]}
+        for again in (following, referring):
+            assert (await relay.ask("/up/v1/responses", body=again)).status_code == 200
         async with await relay.other_owner() as other:
             assert (await other.get("/up/v1/responses/resp_7")).status_code == 404
-            assert (await other.post("/up/v1/responses", json=following)).status_code == 404
+            for again in (following, referring):
+                assert (await other.post("/up/v1/responses", json=again)).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -94,18 +94,36 @@ class _Kept(msgspec.Struct, frozen=True):
     id: str = ""
 
 
+class _Whole(_Kept, frozen=True):
+    output: list[_Kept] = []
+
+
 class _Told(msgspec.Struct):
-    response: _Kept = _Kept()
+    response: _Whole = _Whole()
     interaction: _Kept = _Kept()
+    item: _Kept = _Kept()
 
 
-def object_in(event: str) -> str:
-    """The name of what the upstream keeps, if this event's data tells it, or ""."""
+def objects_in(event: str) -> list[str]:
+    """The names of what the upstream keeps that this event's data tells: an answer, its items."""
     try:
         told = msgspec.json.decode(event, type=_Told)
     except (msgspec.DecodeError, RecursionError):
-        return ""
-    return told.response.id or told.interaction.id
+        return []
+    return _named(told.response, *told.response.output, told.interaction, told.item)
+
+
+def objects_of(body: bytes) -> list[str]:
+    """The same of an answer that is no stream."""
+    try:
+        told = msgspec.json.decode(body, type=_Whole)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return []
+    return _named(told, *told.output)
+
+
+def _named(*kept: _Kept) -> list[str]:
+    return [one.id for one in kept if one.id]
 
 
 def is_safe(path: str) -> bool:

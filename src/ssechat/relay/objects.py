@@ -7,9 +7,10 @@ from typing import Any
 
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.journal.owned import OwnedStreams
-from ssechat.relay.endpoints import KEEPING, object_in
+from ssechat.relay.endpoints import KEEPING, objects_in
 
 _FIRST = 5  # events of which one names it
+_ITEMS = ("response.output_item.added", "response.output_item.done")
 
 
 class Objects:
@@ -35,13 +36,17 @@ class Objects:
     ) -> None:
         """These frames follow `events` of the stream. What they name is its owner's, who may ask
         for it and go on from it: from now on, and once it is written down after a restart, too."""
-        if dialect not in KEEPING or events >= _FIRST:
+        if dialect not in KEEPING:
             return
         for frame in frames:
-            if frame.kind is FrameKind.EVENT and (name := object_in(frame.data)):
-                if stream_id in self._owners:
-                    self._new[upstream, name] = self._owners[stream_id]
-                self._spawn(self._keep(stream_id, upstream, name))
+            if frame.kind is FrameKind.EVENT and (events < _FIRST or frame.event in _ITEMS):
+                for name in objects_in(frame.data):
+                    self._named(stream_id, upstream, name)
+
+    def _named(self, stream_id: str, upstream: str, name: str) -> None:
+        if stream_id in self._owners:
+            self._new[upstream, name] = self._owners[stream_id]
+        self._spawn(self._keep(stream_id, upstream, name))
 
     async def owns(self, owner: str, upstream: str, name: str) -> bool:
         """Whether what the upstream keeps under this name is this owner's."""

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -166,8 +165,9 @@ async def _verbatim(
         relay.clients, way.target, call, limit=LARGEST, seconds=LONGEST, whole=True
     )
     head = shown(answer.head, way.target.redactor)
-    if owner and answer.status == 200 and (kept := _id_of(answer.body)):
-        await relay.journal.keep_object(upstream, kept, owner)
+    if owner and answer.status == 200:
+        for kept in endpoints.objects_of(answer.body):
+            await relay.journal.keep_object(upstream, kept, owner)
     return Response(answer.body, head.status, head.headers)
 
 
@@ -179,17 +179,6 @@ def _spoken(request: Request, upstream: Upstream) -> str:
     if "x-api-key" in request.headers:
         return "anthropic"
     return "gemini" if "x-goog-api-key" in request.headers else "openai-chat"
-
-
-class _Named(msgspec.Struct):
-    id: str = ""
-
-
-def _id_of(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Named).id
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return ""
 
 
 # The simple endpoint.
