@@ -84,6 +84,7 @@ class RedisJournal(RedisStreams):
     # Streams and their owners.
 
     async def register(self, owned: Owned) -> bool:
+        now, told = time.time(), self._retention + _REMEMBERED
         fields = rows.owner_fields(owned)
         await self._do(self._client.hset(names.row(owned.stream_id), mapping=fields))  # type: ignore[arg-type]
         owner, key = owned.owner, owned.idempotency_key
@@ -91,9 +92,9 @@ class RedisJournal(RedisStreams):
             scripts.REGISTER,
             (
                 *(names.key(owner, key or ""), names.past(owner, f"key:{key or ''}")),
-                *(names.owned(owner), names.live(owner)),
+                *(names.owned(owner), names.live(owner), names.past(owner, owned.stream_id)),
             ),
-            *(owned.stream_id, time.time(), int(key is not None)),
+            *(owned.stream_id, now, int(key is not None), round(1000 * told), now - told),
         )
         return bool(code)
 

@@ -89,17 +89,22 @@ if row[2] == 'live' or row[2] == 'stopping' then return row[1] end
 return ''
 """)
 
-# KEYS the key's, the key's past, the owner's streams, live ones. ARGV stream id, time, '1' if a key
-# was given. Returns 1 if the stream may start.
+# KEYS the key's, the key's past, the owner's streams, live ones, the stream's past. ARGV stream id,
+# time, '1' if a key was given, ms to remember all that, the time before which nothing is listed.
+# Returns 1 if the stream may start.
 REGISTER = _script("""
 if ARGV[3] == '1' then
   if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] and not redis.call('SET', KEYS[1], ARGV[1], 'NX') then
-    return 0
-  end
+  local taken = redis.call('GET', KEYS[1])
+  if taken and taken ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
 end
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ARGV[5])
+redis.call('PEXPIRE', KEYS[3], ARGV[4])
+redis.call('PEXPIRE', KEYS[4], ARGV[4])
+redis.call('SET', KEYS[5], '1', 'PX', ARGV[4])
 return 1
 """)
 

@@ -1,0 +1,69 @@
+"""A hundred readers at three relays for a while; relays are killed, and Redis, too."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from ssechat.journal.redis.names import PREFIX
+from support.fault_server import FaultServer
+from support.redis_server import RedisServer, needs_redis
+from support.relay_fleet import Fleet, fleet
+from support.soak import LIMITS, READERS, SECONDS, Soak, check_log, held, upstream
+
+pytestmark = needs_redis
+
+
+@pytest.mark.timeout(SECONDS + 180)
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+async def test_nothing_is_lost_and_nothing_piles_up(tmp_path: Path) -> None:
+    async with FaultServer(upstream) as server:
+        with fleet(tmp_path, server.base_url, more=LIMITS, lease=4) as relays:
+            soak = Soak(*relays.relays)
+            tasks = [asyncio.create_task(soak.run(number)) for number in range(READERS)]
+            await _trouble(relays)
+            soak.over = True
+            await asyncio.gather(*tasks)
+            await soak.close()
+            for relay in relays.relays:
+                async with relay.client() as client:
+                    live = await client.get("/v1/streams?state=live,stopping")
+                    assert live.json() == {"streams": []}
+                    assert "ssechat_relay_readers 0" in (await client.get("/metrics")).text
+                assert held(relay.process.pid) < 250  # connections to Redis are kept
+                check_log(relay)
+            await _forgotten(relays.redis)
+    print(dict(soak.ends), len(server.requests), "requests")
+    assert min(soak.ends["whole"], soak.ends["cut"]) > READERS / 10
+
+
+async def _trouble(relays: Fleet) -> None:
+    until = time.monotonic() + SECONDS
+    turn = 0
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(SECONDS / 6, left))
+        turn += 1
+        if turn % 3 == 0:
+            relays.redis.kill()
+            await asyncio.sleep(1)
+            await asyncio.to_thread(relays.redis.start)
+        else:
+            relay = random.choice(relays.relays)
+            await asyncio.to_thread(relay.kill)
+            await asyncio.to_thread(relay.restart)
+
+
+async def _forgotten(redis: RedisServer) -> None:
+    """What belongs to streams is dropped a second after their end."""
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(redis.url) as client:
+        async with asyncio.timeout(20):
+            while await client.keys(f"{PREFIX}:{{st_*"):  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.2)
+        for relay in await client.keys(f"{PREFIX}:{{rl_*:streams"):
+            assert await client.smembers(relay) == set()
