@@ -8,7 +8,7 @@ from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import UNFINISHED, NotFound, StreamJournal, StreamRow
+from ssechat.journal import UNFINISHED, Damaged, NotFound, StreamJournal, StreamRow
 
 _RETRY = 1.0  # s
 _PAGE = 500  # frames read at once
@@ -48,6 +48,11 @@ async def keep_following(journal: StreamJournal, live: Live) -> StreamRow | None
         except NotFound as problem:
             live.problem = problem
             live.close(Settle(EndState.STOPPED, "the conversation was deleted"))
+            live.ended.set()
+            live.changed()
+        except Damaged as problem:
+            live.problem = problem
+            live.close(Settle(EndState.FAILED, problem.title))
             live.ended.set()
             live.changed()
         except JournalProblem:

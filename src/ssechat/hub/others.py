@@ -93,7 +93,10 @@ class Others:
         live.changed()
 
     async def _keep_following(self, live: Live) -> None:
-        row = await keep_following(self._journal, live)
+        try:
+            row = await keep_following(self._journal, live)
+        finally:
+            self._following.pop(live.stream_id, None)
         if row is not None:
             live.followed = False
             await self.take(row, live)

@@ -268,7 +268,12 @@ class Streams(Generic[J]):
     async def follow(self, row: StreamRow) -> Live:
         """Read along with another process, which owns the stream."""
         live = self._live(row)
-        await catch_up(self.journal, live)
+        live.followed = True
+        try:
+            await catch_up(self.journal, live)
+        except BaseException:
+            self._lives.pop(row.id, None)
+            raise
         self._others.follow(live)
         return live
 
@@ -311,8 +316,11 @@ class Streams(Generic[J]):
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.journal.heartbeat)
-            try:
-                await self.journal.beat()
-                await self._others.notice(self._pumps)
-            except JournalProblem:
-                pass
+            for duty in (self.journal.beat, self._notice):
+                try:
+                    await duty()
+                except JournalProblem:
+                    pass
+
+    async def _notice(self) -> None:
+        await self._others.notice(self._pumps)

@@ -64,5 +64,6 @@ async def _leave(request: Request) -> Response:
     relay = relay_of(request)
     if relay.in_use:
         return JSONResponse({"status": "in use"}, 409)
+    relay.draining = True
     relay.leaving.set()
     return JSONResponse({"status": "leaving"}, 202)

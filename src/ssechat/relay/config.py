@@ -22,6 +22,7 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):([0-9]{1,5})")
 _HOST_NAME = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+")
 _ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 _PATH = re.compile(r"(?:GET|POST|DELETE) [^\s?#\\]{1,500}")
+_SHORTEST_LEASE = 1.0  # s
 _REDIS = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel")
 _LEFT_OUT = "the upstream is left out"
 
@@ -124,7 +125,7 @@ def load(path: Path) -> tuple[RelayConfig, list[ConfigWarning]]:
         origins=_texts(root, "origins", (), _ORIGIN, "origins such as https://host"),
         detach_ttl=_duration(root, "detach_ttl", "15m"),
         retention=_duration(root, "retention", "1h"),
-        lease=_duration(root, "lease", "10s"),
+        lease=max(_SHORTEST_LEASE, _duration(root, "lease", "10s")),
         limits=_limits(root.table("limits")),
         upstreams=_upstreams(root.table("upstreams"), path.parent),
     )

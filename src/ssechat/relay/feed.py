@@ -117,6 +117,7 @@ class Feed:
 
     def close(self) -> None:
         self.closed = True
+        self.rest()
         self._wake()
 
     async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
@@ -143,6 +144,9 @@ class Feed:
             return Place()
         if after == self.end.events:
             return self.end
+        for piece in reversed(self._ring):
+            if piece.place.events == after and piece.data:
+                return piece.place
         place = Place()
         while place.events < after:
             pieces = await self._from_journal(place, lines=False)

@@ -57,10 +57,10 @@ class Feeds:
         self._feeds[stream_id] = feed
         return feed
 
-    def drop(self, stream_id: str, *, close: bool = False) -> None:
-        """Forget one; its readers go, at its end if it is to `close`."""
+    def drop(self, stream_id: str) -> None:
+        """Forget one; its readers go."""
         if feed := self._feeds.pop(stream_id, None):
-            (feed.close if close else feed.hang_up)()
+            feed.hang_up()
 
     async def of(self, owned: Owned, streams: Streams[OwnedStreams]) -> Feed:
         """The stream's events, with all that the journal holds. Raises Problem."""
@@ -77,17 +77,20 @@ class Feeds:
         try:
             if owned.state in UNFINISHED:
                 row = await self._journal.stream(owned.stream_id)
-                if row.state in UNFINISHED and owned.stream_id not in self._feeds:
-                    await streams.follow(row)
+                if row.state in UNFINISHED:
+                    if owned.stream_id not in self._feeds:  # else it was taken over meanwhile
+                        await streams.follow(row)
                     return self._feeds[owned.stream_id]
             feed = self.new(owned.stream_id, owned.dialect, owned.view)
-            await feed.load()
-        except BaseException:
-            self._feeds.pop(owned.stream_id, None)
-            raise
+            try:
+                await feed.load()
+            except BaseException:
+                if self._feeds.get(owned.stream_id) is feed:
+                    del self._feeds[owned.stream_id]
+                raise
+            return feed
         finally:
             del self._opening[owned.stream_id]
-        return feed
 
     async def number(self, feed: Feed, live: Live | None, epoch: int, seq: int) -> int | None:
         """Which event an id names; None if there is none. What a reader has from another process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -26,6 +27,15 @@ def set_up() -> None:
 def note(event: str, **facts: object) -> None:
     """Something happened. `facts` must not come from a prompt, an answer or a header of auth."""
     log.info(event, extra={"facts": facts})
+
+
+def failed(what: str, error: Exception) -> None:
+    """A fault of ours; of the error only what it is and where, for its words may quote anything."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+    log.error("failed", extra={"facts": {"what": what, "error": type(error).__name__, "at": at}})
 
 
 def ended(live: Live, events: int, size: int) -> None:

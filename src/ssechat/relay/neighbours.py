@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ssechat.core.errors import Problem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _REAP = 2.0  # s between looks for streams that a dead relay has left
 _LOOK = 0.1  # s between looks at a request that another relay has sent
+_STOP_TIME = 15.0  # s that another relay may take to stop a stream
 _LATE = 20  # looks at what has ended, and was not deleted by whoever got no stream
 _NOTE = 10.0  # s between notes of what is read here; an unread stream is followed for as long
 
@@ -31,31 +33,38 @@ async def answered(journal: OwnedStreams, asked: Owned) -> None:
         await asyncio.sleep(_LOOK)
 
 
+async def ended(relay: Relay, owned: Owned) -> None:
+    """Return once a stream that is to stop has ended, here or at another relay."""
+    if (live := relay.live(owned.stream_id)) is not None:
+        await live.ended.wait()
+        return
+    until = time.monotonic() + _STOP_TIME
+    while time.monotonic() < until:
+        row = await relay.journal.owned(owned.owner, owned.stream_id)
+        if row is None or row.state not in UNFINISHED:
+            return
+        await asyncio.sleep(_LOOK)
+
+
 async def reap(relay: Relay) -> None:
     """Take up what others have left."""
     while True:
         await asyncio.sleep(_REAP)
-        try:
+        with suppress(Problem):  # the journal cannot be reached: next time
             await relay.streams.reap()
-        except Problem:
-            pass  # the journal cannot be reached: next time
 
 
 async def note_readers(relay: Relay) -> None:
     """Tell the owners of streams that they are read here; look no longer at those that are not."""
-    unread: dict[str, float] = {}
+    unread: set[str] = set()
     while True:
         await asyncio.sleep(_NOTE)
         followed = [live for live in relay.streams.lives if live.followed]
-        read = [live.stream_id for live in followed if relay.is_read(live.stream_id)]
-        now = time.monotonic()
-        for live in followed:
-            if live.stream_id in read:
-                unread.pop(live.stream_id, None)
-            elif now - unread.setdefault(live.stream_id, now) >= _NOTE:
-                del unread[live.stream_id]
+        alone = [live for live in followed if not relay.is_read(live.stream_id)]
+        for live in alone:
+            if live.stream_id in unread:
                 relay.unfollow(live)
-        try:
+        unread = {live.stream_id for live in alone}
+        read = [live.stream_id for live in followed if live not in alone]
+        with suppress(Problem):
             await relay.journal.note_read(read)
-        except Problem:
-            pass

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.journal.owned import OwnedStreams
+from ssechat.relay.chores import until_written
 from ssechat.relay.endpoints import KEEPING, objects_in
 
 _FIRST = 5  # events of which one names it
@@ -46,7 +48,8 @@ class Objects:
     def _named(self, stream_id: str, upstream: str, name: str) -> None:
         if stream_id in self._owners:
             self._new[upstream, name] = self._owners[stream_id]
-        self._spawn(self._keep(stream_id, upstream, name))
+        keep = partial(self._keep, stream_id, upstream, name)
+        self._spawn(until_written(keep))
 
     async def owns(self, owner: str, upstream: str, name: str) -> bool:
         """Whether what the upstream keeps under this name is this owner's."""
@@ -55,6 +58,6 @@ class Objects:
         return await self._journal.owns_object(upstream, name, owner)
 
     async def _keep(self, stream_id: str, upstream: str, name: str) -> None:
-        owner = await self._journal.owner_of_stream(stream_id)
+        owner = self._owners.get(stream_id) or await self._journal.owner_of_stream(stream_id)
         await self._journal.keep_object(upstream, name, owner)
         self._new.pop((upstream, name), None)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ssechat.core.errors import JournalProblem
 from ssechat.relay import access
 from ssechat.relay.access import Entry
 from ssechat.relay.feed import Feed, Forgotten
@@ -76,7 +77,7 @@ class Reading(Response):
             async for data in events if self._lines else _alive(events):
                 async with asyncio.timeout(PATIENCE):
                     await send({"type": "http.response.body", "body": data, "more_body": True})
-        except (Forgotten, TimeoutError):
+        except (Forgotten, JournalProblem, TimeoutError):
             return
         if self._feed.closed:  # else the connection breaks off, lest it looks like the end
             await send({"type": "http.response.body", "body": b"", "more_body": False})

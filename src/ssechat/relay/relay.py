@@ -7,7 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from ssechat.core.conversation import Call
 from ssechat.core.errors import JournalProblem, LinkProblem, Problem
@@ -23,6 +25,7 @@ from ssechat.journal.owned import Owned, OwnedStreams, view_of
 from ssechat.journal.rows import new_id
 from ssechat.link import Clients, Head
 from ssechat.relay import background, log, neighbours, upkeep
+from ssechat.relay.chores import lasting, until_written
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.ends import Ends
 from ssechat.relay.errors import Refusal
@@ -36,7 +39,7 @@ from ssechat.settings import Profile
 _REMEMBERED = 86_400.0
 """Seconds for which owners are told that a stream is gone, and called-off keys start nothing."""
 _LOOK = 0.1  # s
-_STOP_TIME = 15.0  # s that another process may take to stop a stream
+_DROP_TIME = 3.0  # s that an answer waits until its request is forgotten
 PACE = 0.004
 """Seconds between two commits of a stream that is fast: each costs as much as many events."""
 
@@ -70,7 +73,7 @@ class Relay:
         """Set when it is to end at once."""
         self.metrics = Metrics()
         self._opening: dict[str, FirstAnswer] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self._starting: Counter[str] = Counter()  # requests that are not written down yet
         self._ends = Ends()
         self.objects = Objects(journal, self._spawn)
@@ -78,7 +81,7 @@ class Relay:
         journal.written = self._written
         journal.stop_asked = self.stop
         work = (upkeep.watch_readers, upkeep.tidy, neighbours.reap, neighbours.note_readers)
-        self._tasks = [asyncio.create_task(one(self)) for one in work]
+        self._tasks = [asyncio.create_task(lasting(partial(one, self))) for one in work]
 
     @classmethod
     async def open(cls, config: RelayConfig, journal: OwnedStreams) -> Relay:
@@ -123,20 +126,16 @@ class Relay:
         if not key:
             return await self._start(owner, way, call, None, digest)
         lock = self._locks.setdefault((owner, key), asyncio.Lock())
-        try:
-            async with lock:
-                while True:
-                    known = await self.journal.by_key(owner, key)
-                    if known and (again := await self._again(known, digest)):
-                        return again
-                    if await self.journal.past(owner, f"key:{key}"):
-                        raise Refusal(409, "this request was cancelled before it came")
-                    with suppress(_KeyTaken):
-                        return await self._start(owner, way, call, key, digest)
-                    await asyncio.sleep(_LOOK)
-        finally:
-            if not lock.locked():
-                self._locks.pop((owner, key), None)
+        async with lock:
+            while True:
+                known = await self.journal.by_key(owner, key)
+                if known and (again := await self._again(known, digest)):
+                    return again
+                if await self.journal.past(owner, f"key:{key}"):
+                    raise Refusal(409, "this request was cancelled before it came")
+                with suppress(_KeyTaken):
+                    return await self._start(owner, way, call, key, digest)
+                await asyncio.sleep(_LOOK)
 
     async def _again(self, known: Owned, digest: bytes) -> Started | None:
         """The stream that a key has started; None if another process' upstream gave none."""
@@ -202,9 +201,11 @@ class Relay:
             if key and await self.journal.past(owner, f"key:{key}"):
                 raise Refusal(409, "this request was cancelled before it came")
         except (Problem, Refusal, _KeyTaken):
-            with suppress(JournalProblem):
-                await self.streams.discard(live)
             self.feeds.drop(stream_id)
+            try:
+                await self.streams.discard(live)
+            except JournalProblem:
+                self._spawn(until_written(partial(self.journal.delete, live.conversation_id)))
             raise
         self.objects.begin(stream_id, owner)
         log.note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
@@ -221,9 +222,14 @@ class Relay:
 
     async def _drop(self, live: Live) -> None:
         """Forget a request that no stream came of, so that it may be sent again."""
+        dropping = asyncio.ensure_future(self._dropped(live))
+        self._hold(dropping)
+        await asyncio.wait({dropping}, timeout=_DROP_TIME)
+
+    async def _dropped(self, live: Live) -> None:
         await live.ended.wait()
         self.feeds.drop(live.stream_id)
-        await self.journal.delete(live.conversation_id)
+        await until_written(partial(self.journal.delete, live.conversation_id))
 
     # Reading.
 
@@ -238,7 +244,11 @@ class Relay:
 
     async def feed(self, owned: Owned) -> Feed:
         """The stream's events."""
-        return await self.feeds.of(owned, self.streams)
+        feed = await self.feeds.of(owned, self.streams)
+        live = self.live(owned.stream_id)
+        if live is not None and live.followed and not feed.readers:
+            await self.journal.note_read([owned.stream_id])
+        return feed
 
     async def number(self, feed: Feed, epoch: int, seq: int) -> int | None:
         """Which event of the feed an id names; None if there is none."""
@@ -254,13 +264,6 @@ class Relay:
     async def cancel(self, stream_id: str, why: str) -> bool:
         """End a generation, whichever process owns it; False if it has ended already."""
         return self.stop(stream_id, why) or await self.journal.ask_stop(stream_id, why)
-
-    def cancel_soon(self, stream_id: str, why: str) -> None:
-        self._spawn(self._cancel(stream_id, why))
-
-    async def _cancel(self, stream_id: str, why: str) -> None:
-        with suppress(JournalProblem):
-            await self.cancel(stream_id, why)
 
     def stop(self, stream_id: str, why: str) -> bool:
         """End a generation of ours; False if it has ended already, or is another process'."""
@@ -285,23 +288,12 @@ class Relay:
     async def delete(self, owned: Owned) -> None:
         """Stop the stream, and forget it."""
         if owned.state in UNFINISHED and await self.cancel(owned.stream_id, "it was deleted"):
-            await self._wait_for_end(owned)
+            await neighbours.ended(self, owned)
         await self._forget(owned)
-
-    async def _wait_for_end(self, owned: Owned) -> None:
-        if (live := self.live(owned.stream_id)) is not None:
-            await live.ended.wait()
-            return
-        until = time.monotonic() + _STOP_TIME
-        while time.monotonic() < until:
-            row = await self.journal.owned(owned.owner, owned.stream_id)
-            if row is None or row.state not in UNFINISHED:
-                return
-            await asyncio.sleep(_LOOK)
 
     async def _forget(self, owned: Owned) -> None:
         await self.journal.forget(owned, time.time() + _REMEMBERED)
-        self.feeds.drop(owned.stream_id, close=True)
+        self.feeds.drop(owned.stream_id)
 
     # What the hub tells.
 
@@ -365,7 +357,9 @@ class Relay:
         self.feeds.drop(live.stream_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        self._hold(asyncio.create_task(work))
+
+    def _hold(self, task: asyncio.Task[None]) -> None:
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 
@@ -381,7 +375,8 @@ class Relay:
 
     def _last_event(self, stream_id: str, outcome: Outcome) -> Frame | None:
         live = self.streams.held(stream_id)
-        return self._ends.last_event(self.feeds[stream_id], live, outcome)
+        feed = self.feeds.get(stream_id)
+        return self._ends.last_event(feed, live, outcome) if feed else None
 
     def _written(self, stream_id: str, frame: Frame) -> None:
         if feed := self.feeds.get(stream_id):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,12 +53,19 @@ def response_of(request: Request, started: Started) -> Response:
     relay, feed = relay_of(request), started.feed
     if feed is None:
         return Response(started.body, started.head.status, started.head.headers)
-    if feed.readers >= relay.config.limits.readers:
-        raise Refusal(429, "too many readers of this stream", headers={"Retry-After": "5"})
     cancels = request.headers.get("ssechat-on-disconnect", "").lower() == "cancel"
     left = partial(_left_alone, relay, feed.stream_id) if cancels else None
     lines = feed.framing is Framing.NDJSON
-    return Reading(feed, headers=named(feed) | started.head.headers, left=left, lines=lines)
+    return reading(request, feed, headers=started.head.headers, left=left, lines=lines)
+
+
+def reading(
+    request: Request, feed: Feed, after: int = 0, *, headers: Mapping[str, str] = {}, **how: Any
+) -> Reading:
+    """The feed's events as an answer; `how` as for `Reading`. Raises Refusal."""
+    if feed.readers >= relay_of(request).config.limits.readers:
+        raise Refusal(429, "too many readers of this stream", headers={"Retry-After": "5"})
+    return Reading(feed, after, headers=named(feed) | dict(headers), **how)
 
 
 async def _left_alone(relay: Relay, stream_id: str) -> None:

@@ -163,6 +163,7 @@ async def _end_when_idle(relay: Relay, server: uvicorn.Server) -> None:
             break
         except TimeoutError:
             since = time.monotonic() if relay.in_use else since
+    relay.draining = True
     server.should_exit = True
 
 

@@ -20,7 +20,7 @@ from ssechat.core.conversation import Call
 from ssechat.core.errors import JournalProblem, Problem
 from ssechat.hub.route import route
 from ssechat.link import fetch
-from ssechat.relay import access, endpoints, errors, metrics, simple_page, streams_api
+from ssechat.relay import access, endpoints, errors, log, metrics, simple_page, streams_api
 from ssechat.relay.asked import Asked, asked
 from ssechat.relay.bodies import Bodies
 from ssechat.relay.config import Upstream
@@ -53,6 +53,7 @@ def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()
             Problem: _failed,
             HTTPException: _unrouted,
             ClientDisconnect: _left,
+            Exception: _broken,
         },
     )
     app.state.relay = relay
@@ -139,7 +140,8 @@ async def _generate(
             raise Refusal(404, "no such previous response, conversation or item")
     key = key_of(request)
     if not endpoints.streams(found.dialect, call.path, wanted):
-        return await _verbatim(relay, upstream, call, found.dialect, owner)
+        keeper = owner if found.dialect in endpoints.KEEPING else ""
+        return await _verbatim(relay, upstream, call, found.dialect, keeper)
     digest = hashlib.sha256(f"{upstream}/{call.path}\n".encode() + call.body).digest()
     way = await route(relay.config.upstreams[upstream].profile(found.dialect))
     started = await relay.start(owner, way, call, key=key, digest=digest)
@@ -250,6 +252,11 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     return _answer(request, Refusal(error.status_code, error.detail, headers=headers))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.failed("request", error)
+    return _answer(request, Refusal(500, "the relay failed; its log says where"))
 
 
 async def _left(request: Request, error: Exception) -> Response:

@@ -15,9 +15,9 @@ from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.ids import BadCursor, place_of
 from ssechat.relay.questions import Questions
-from ssechat.relay.reader import Reading
+from ssechat.relay.reader import STREAM_HEADERS
 from ssechat.relay.relay import Relay
-from ssechat.relay.request import KEY, named, owner_of, read_body, relay_of
+from ssechat.relay.request import KEY, named, owner_of, read_body, reading, relay_of
 
 _LISTED = 100
 _QUESTIONS = Questions()  # names of streams are unique, whatever the relay
@@ -55,9 +55,9 @@ async def _events(request: Request) -> Response:
         )
     if feed.closed and after == feed.events:
         return Response(status_code=204)
-    if feed.readers >= relay.config.limits.readers:
-        raise Refusal(429, "too many readers of this stream", headers={"Retry-After": "5"})
-    return Reading(feed, after, headers=named(feed))
+    if request.method == "HEAD":
+        return Response(headers=named(feed) | STREAM_HEADERS)
+    return reading(request, feed, after)
 
 
 async def _status(request: Request) -> Response:
@@ -102,6 +102,8 @@ async def _list(request: Request) -> Response:
 async def _cancel(request: Request) -> Response:
     relay, owned = relay_of(request), await _found(request)
     stopping = await relay.cancel(owned.stream_id, "it was cancelled")
+    if not stopping and owned.ended is None:
+        owned = await _found(request)
     state = "stopping" if stopping else owned.state
     return JSONResponse({"id": owned.stream_id, "state": state}, 202 if stopping else 200)
 

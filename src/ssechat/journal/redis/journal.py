@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ssechat.core.errors import JournalProblem
 from ssechat.journal.owned import Owned, hash_of, new_token
-from ssechat.journal.records import UNFINISHED, Outcome
+from ssechat.journal.records import UNFINISHED
 from ssechat.journal.redis import names, rows, scripts
 from ssechat.journal.redis.presence import BLOCK
 from ssechat.journal.redis.server import Server
 from ssechat.journal.redis.streams import RedisStreams
 
+_PAGE = 100  # streams read at once
 _READ = 30  # s that a reader counts after it was noted
 _REMEMBERED = 86_400.0  # s for which owners are told that a stream is gone
 _KEPT = 30 * 86_400  # s; how long the owner of what an upstream keeps is known
@@ -130,15 +131,26 @@ class RedisJournal(RedisStreams):
         unfinished = bool(states) and set(states) <= set(UNFINISHED)
         index = names.live(owner) if unfinished else names.owned(owner)
         found: list[Owned] = []
-        for stream in await self._do(self._client.zrevrange(index, 0, -1)):
-            row = await self.owned(owner, stream.decode())
-            if row is None or (unfinished and row.state not in UNFINISHED):
-                await self._do(self._client.zrem(index, stream))
-            elif not states or row.state in states:
-                found.append(row)
-            if len(found) >= limit:
+        at = 0
+        while len(found) < limit:
+            page = await self._do(self._client.zrevrange(index, at, at + _PAGE - 1))
+            streams = [stream.decode() for stream in page]
+            at += len(streams)
+            for stream, row in zip(streams, await self._rows(streams), strict=True):
+                if row is None or (unfinished and row.state not in UNFINISHED):
+                    await self._do(self._client.zrem(index, stream))
+                    at -= 1
+                elif row.owner == owner and (not states or row.state in states):
+                    found.append(row)
+            if len(streams) < _PAGE:
                 break
-        return found
+        return found[:limit]
+
+    async def _rows(self, streams: Sequence[str]) -> list[Owned | None]:
+        hashes = await self._server.hashes([names.row(stream) for stream in streams])
+        return [
+            rows.owned_row(stream, found) for stream, found in zip(streams, hashes, strict=True)
+        ]
 
     async def live_of(self, owner: str, most: int) -> int:
         count = await self._do(self._client.zcard(names.live(owner)))
@@ -146,8 +158,7 @@ class RedisJournal(RedisStreams):
             return int(count)
         return len(await self.all_of(owner, UNFINISHED, most + 1))
 
-    async def settle(self, stream_id: str, outcome: Outcome) -> None:
-        await super().settle(stream_id, outcome)
+    async def _settled(self, stream_id: str) -> None:
         owned = await self._owned(stream_id)
         if owned is None:
             return

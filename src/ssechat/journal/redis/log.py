@@ -74,11 +74,15 @@ class Tail:
 
     def add(self, first: int, frames: Sequence[Frame]) -> None:
         """These were written, numbered from `first`."""
-        now = time.monotonic()
+        now, held = time.monotonic(), self._frames
+        while held and held[-1][0] >= first:  # written again
+            self._size -= len(held.pop()[1].data) + _FRAME_SIZE
+        if held and held[-1][0] < first - 1:
+            held.clear()
+            self._size = 0
         for number, frame in enumerate(frames, first):
             self._frames.append((number, frame, now))
             self._size += len(frame.data) + _FRAME_SIZE
-        held = self._frames
         while held and (now - held[0][2] > _TAIL_TIME or self._size > _TAIL_BYTES):
             self._size -= len(held.popleft()[1].data) + _FRAME_SIZE
 

@@ -13,7 +13,7 @@ from ssechat.journal.redis import names
 from ssechat.journal.redis.log import Entry
 from ssechat.journal.redis.server import Gone, Server
 
-BLOCK = 5.0
+BLOCK = 2.0
 """Seconds that a read waits for news."""
 _ORDERS = 1000  # kept at most
 _ORDERS_KEPT = 3600  # s
@@ -37,9 +37,9 @@ class Presence:
         """Say that this relay lives. Raises Gone."""
         client = self._server.client
         try:
-            await self._server.do(
-                client.set(names.alive(self.relay), "1", px=round(self._lease * 1000))
-            )
+            lease = round(self._lease * 1000)
+            await self._server.do(client.set(names.alive(self.relay), "1", px=lease))
+            await self._server.do(client.hsetnx(names.RELAYS, self.relay, _HERE))
         except Gone:
             self._steady = time.monotonic()
             raise
@@ -68,12 +68,8 @@ class Presence:
     async def own(self, stream_id: str) -> None:
         """The stream is this relay's."""
         client = self._server.client
-        await self._server.do(
-            asyncio.gather(
-                client.hsetnx(names.RELAYS, self.relay, _HERE),
-                client.sadd(names.streams(self.relay), stream_id),
-            )
-        )
+        await self._server.do(client.hsetnx(names.RELAYS, self.relay, _HERE))
+        await self._server.do(client.sadd(names.streams(self.relay), stream_id))
 
     async def disown(self, stream_id: str, relay: str = "") -> None:
         """It has ended, or is another's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -73,13 +73,19 @@ class Server:
 
     async def field(self, name: str, keys: Sequence[str]) -> list[bytes | None]:
         """One field of many hashes. Raises Gone."""
+        return await self._all(lambda client, key: client.hget(key, name), keys)
+
+    async def hashes(self, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
+        """Many hashes. Raises Gone."""
+        return await self._all(lambda client, key: client.hgetall(key), keys)
+
+    async def _all(self, command: Callable[[Any, str], Any], keys: Sequence[str]) -> list[Any]:
         if self.cluster:
-            return list(
-                await self.do(asyncio.gather(*(self.client.hget(key, name) for key in keys)))
-            )
+            asked = (command(self.client, key) for key in keys)
+            return list(await self.do(asyncio.gather(*asked)))
         async with self.client.pipeline(transaction=False) as pipe:
             for key in keys:
-                pipe.hget(key, name)
+                command(pipe, key)
             return list(await self.do(pipe.execute()))
 
     def problem(self, error: Exception) -> Gone:

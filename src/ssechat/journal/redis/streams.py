@@ -11,7 +11,7 @@ from typing import Unpack
 from ssechat.core.frames import Frame
 from ssechat.journal import ownership
 from ssechat.journal.batches import encoded
-from ssechat.journal.problems import LeaseLost, NotFound, not_found
+from ssechat.journal.problems import Damaged, LeaseLost, NotFound, not_found
 from ssechat.journal.records import UNFINISHED, Begun, NewStream, Outcome, StreamChange, StreamRow
 from ssechat.journal.redis import names, rows, scripts
 from ssechat.journal.redis.log import Position, Tail, entries, read, taken
@@ -21,7 +21,9 @@ from ssechat.journal.redis.server import Server
 from ssechat.journal.redis.writer import Value, Writer
 from ssechat.journal.rows import call_to_blob
 
-_CALLS = 256  # requests held in memory
+_CALLS = 32 * 2**20  # bytes of requests held in memory
+_CALL_KEPT = 7 * 86_400  # s that a request is kept of a stream that does not end
+_PLACES = 4096  # streams of which it is known how far they were read
 _BEATS = 5  # in a lease
 _PAGE = 100  # entries read at once
 
@@ -45,6 +47,7 @@ class RedisStreams:
         self._places: OrderedDict[str, Position] = OrderedDict()  # behind what was read last
         self._ahead: dict[str, tuple[int, list[Frame]]] = {}
         self._calls: OrderedDict[str, bytes] = OrderedDict()
+        self._calls_size = 0
         self.last_event: Callable[[str, Outcome], Frame | None] = lambda stream_id, outcome: None
         self.written: Callable[[str, Frame], object] = lambda stream_id, frame: None
         self.stop_asked: Callable[[str, str], object] = lambda stream_id, why: None
@@ -60,7 +63,8 @@ class RedisStreams:
         call = call_to_blob(new.call)
         await self._presence.own(stream_id)
         fields = rows.fresh(new, self.owner, time.time())
-        await self._do(self._client.set(names.call(stream_id), call))
+        await self._do(self._client.set(names.call(stream_id), call, ex=_CALL_KEPT))
+        self._hold_call(stream_id, call)
         await self._do(self._client.hset(names.row(stream_id), mapping=fields))  # type: ignore[arg-type]
         self._ours[stream_id] = Position(1, 0)
         return Begun(stream_id, "", stream_id, stream_id)
@@ -93,10 +97,12 @@ class RedisStreams:
     ) -> list[Frame]:
         """What is to follow number `last` in the log, which ends there and not where we left it. It
         is ahead where an earlier try arrived that seemed to fail."""
+        tail = self._tails.setdefault(stream_id, Tail())
         if known.seq < last <= known.seq + len(frames):
-            return frames[last - known.seq :]
-        tail = self._tails.get(stream_id)
-        lost = tail.since(last) if tail and last < known.seq else None
+            arrived = last - known.seq
+            tail.add(known.seq + 1, frames[:arrived])
+            return frames[arrived:]
+        lost = tail.since(last) if last < known.seq else None
         if lost is None:
             await self.abandon(stream_id)
             raise ownership.lost()
@@ -119,10 +125,14 @@ class RedisStreams:
         )
         if code not in (OK, scripts.OVER):
             raise self._lose(stream_id)
+        await self._settled(stream_id)
+        await self._presence.disown(stream_id)
+        self._let_go(stream_id)
         if last is not None:
             self.written(stream_id, last)
-        self._let_go(stream_id)
-        await self._presence.disown(stream_id)
+
+    async def _settled(self, stream_id: str) -> None:
+        """What else is to be written at an end; it may be done more than once."""
 
     async def _change(self, script: scripts.Script, stream_id: str, *values: Value) -> None:
         place = self._place_of(stream_id)
@@ -136,9 +146,9 @@ class RedisStreams:
     async def delete(self, conversation_id: str) -> bool:
         stream = conversation_id
         keys = (names.row(stream), names.log(stream), names.call(stream), names.read(stream))
-        self._let_go(stream)
         gone = await self._do(self._client.delete(*keys))
         await self._presence.disown(stream)
+        self._let_go(stream)
         return bool(gone)
 
     # Reading.
@@ -155,10 +165,14 @@ class RedisStreams:
         if known is None:
             known = await self._do(self._client.get(names.call(stream_id)))
             if known is not None:
-                self._calls[stream_id] = known
-                while len(self._calls) > _CALLS:
-                    self._calls.popitem(last=False)
+                self._hold_call(stream_id, known)
         return known
+
+    def _hold_call(self, stream_id: str, call: bytes) -> None:
+        self._calls[stream_id] = call
+        self._calls_size += len(call)
+        while self._calls_size > _CALLS and len(self._calls) > 1:
+            self._calls_size -= len(self._calls.popitem(last=False)[1])
 
     async def frames(
         self, stream_id: str, after: int = 0, limit: int = 1000
@@ -193,7 +207,7 @@ class RedisStreams:
         if place is not None:
             self._places[stream_id] = place
             self._places.move_to_end(stream_id)
-            while len(self._places) > 10 * _CALLS:
+            while len(self._places) > _PLACES:
                 self._places.popitem(last=False)
 
     async def news(self, stream_id: str, after: int) -> None:
@@ -205,6 +219,8 @@ class RedisStreams:
         came = [read(entry) for entry in entries_of(await self._do(asked))]
         frames = [frame for _, batch in came for frame in batch]
         if frames and came[0][0].seq - len(came[0][1]) == after:
+            while len(self._ahead) >= _PLACES:
+                del self._ahead[next(iter(self._ahead))]
             self._ahead[stream_id] = (after, frames)
             self._note_place(stream_id, came[-1][0] if came[-1][1] else None)
         if came and not frames:
@@ -219,6 +235,8 @@ class RedisStreams:
                 row = await self.stream(stream_id)
             except NotFound:
                 row = None
+            except Damaged:
+                continue  # it expires
             if row is not None and row.state in UNFINISHED and not await self.lives(row):
                 found.append(row)
             elif row is None or row.state not in UNFINISHED:

@@ -51,14 +51,14 @@ class Writer:
             self._task = None
 
     async def _sent(self, group: list[_Job]) -> list[Any]:
-        from redis.exceptions import NoScriptError, RedisError
+        from redis.exceptions import NoScriptError
 
         try:
             answers = await self._run(group)
             unknown = [at for at, one in enumerate(answers) if isinstance(one, NoScriptError)]
             for at in unknown:  # Redis was restarted, or a node is new
                 answers[at] = await self._taught(group[at])
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits must be told, whatever it is
             return [error] * len(group)
         return answers
 
