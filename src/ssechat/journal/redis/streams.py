@@ -63,9 +63,9 @@ class RedisStreams:
         call = call_to_blob(new.call)
         await self._presence.own(stream_id)
         fields = rows.fresh(new, self.owner, time.time())
+        await self._do(self._client.hset(names.row(stream_id), mapping=fields))  # type: ignore[arg-type]
         await self._do(self._client.set(names.call(stream_id), call, ex=_CALL_KEPT))
         self._hold_call(stream_id, call)
-        await self._do(self._client.hset(names.row(stream_id), mapping=fields))  # type: ignore[arg-type]
         self._ours[stream_id] = Position(1, 0)
         return Begun(stream_id, "", stream_id, stream_id)
 
