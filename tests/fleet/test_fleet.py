@@ -174,7 +174,7 @@ async def test_what_the_upstream_can_resume_goes_on_when_its_relay_is_killed(
         for one_reader in (reader, other):
             assert one_reader.data == told("kept")
             assert in_order(one_reader)
-        assert order(reader.seen[-1][0])[0] == 2
+        assert order(reader.seen[-1][0])[0] > 1
         assert (upstream.posts, upstream.resumes) == (["kept"], ["kept"])
         assert await state(two, reader.stream) == "complete"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from ssechat.core.deltas import EndState
 from ssechat.core.errors import JournalProblem
@@ -37,14 +38,28 @@ async def follow(journal: StreamJournal, live: Live) -> StreamRow:
         await journal.news(live.stream_id, live.seq)
 
 
-async def keep_following(journal: StreamJournal, live: Live) -> StreamRow | None:
+async def again(journal: StreamJournal, row: StreamRow) -> StreamRow:
+    """The row as it is since the stream is ours: somebody may have wanted it to stop before."""
+    try:
+        return await journal.stream(row.id)
+    except JournalProblem:
+        return row
+
+
+async def keep_following(
+    journal: StreamJournal, live: Live, may_take: Callable[[StreamRow], Awaitable[bool]]
+) -> StreamRow | None:
     """Fold another process' frames as it writes them. The stream's row, once that process is dead
-    and the stream ours; None if it has ended."""
+    and the stream, which we may take, ours; None if it has ended."""
     while not live.ended.is_set():
         try:
             row = await follow(journal, live)
-            if row.state in UNFINISHED and await journal.adopt(row.id, row.lease):
-                return row
+            if row.state not in UNFINISHED:
+                continue
+            if not await may_take(row):
+                await asyncio.sleep(_RETRY)
+            elif await journal.adopt(row.id, row.lease):
+                return await again(journal, row)
         except NotFound as problem:
             live.problem = problem
             live.close(Settle(EndState.STOPPED, "the conversation was deleted"))

@@ -13,7 +13,7 @@ from ssechat.core.schemes import HOPED, NOTHING
 from ssechat.hub.live import Live
 from ssechat.hub.outcome import outcome
 from ssechat.hub.recorder import Recorder
-from ssechat.journal import LIVE, STOPPING, LeaseLost, StreamJournal
+from ssechat.journal import STOPPING, LeaseLost, StreamJournal
 
 _RETRY = 1.0  # s
 _STOP_TIME = 0.5  # s that a stop waits to be written down before it is asked for
@@ -65,7 +65,8 @@ class Keeper:
         """Whether the stream is still this process'. While it waited to ask again another may have
         taken it, and ended it: what is asked for then would be paid for twice."""
         try:
-            await self._journal.update_stream(self._live.stream_id, state=LIVE)
+            resumes = self._live.fold.resumes
+            await self._journal.update_stream(self._live.stream_id, resumes=resumes)
         except LeaseLost:
             self._dispossessed()
             return False

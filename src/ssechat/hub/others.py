@@ -24,8 +24,15 @@ Resume = Callable[[StreamRow, Live], Awaitable[object]]
 class Others:
     """One task for each stream that is followed."""
 
-    def __init__(self, journal: StreamJournal, start: Start, resume: Resume) -> None:
+    def __init__(
+        self,
+        journal: StreamJournal,
+        start: Start,
+        resume: Resume,
+        may_take: Callable[[StreamRow], Awaitable[bool]],
+    ) -> None:
         self._journal = journal
+        self._may_take = may_take
         self._start = start
         self._resume = resume
         self._following: dict[str, asyncio.Task[None]] = {}
@@ -94,7 +101,7 @@ class Others:
 
     async def _keep_following(self, live: Live) -> None:
         try:
-            row = await keep_following(self._journal, live)
+            row = await keep_following(self._journal, live, self._may_take)
         finally:
             self._following.pop(live.stream_id, None)
         if row is not None:

@@ -7,7 +7,7 @@ from ssechat.core.errors import JournalProblem, Problem
 from ssechat.core.reply import PartKind, Reply
 from ssechat.core.resume import Settle
 from ssechat.hub.live import Live
-from ssechat.journal import Outcome, StreamJournal
+from ssechat.journal import LeaseLost, Outcome, StreamJournal
 
 
 def outcome(live: Live, settle: Settle) -> Outcome:
@@ -36,17 +36,23 @@ def outcome(live: Live, settle: Settle) -> Outcome:
     )
 
 
-async def settle_cut(journal: StreamJournal, live: Live, why: Problem) -> None:
-    """End a stream that cannot go on here, because of `why`."""
+async def settle_cut(journal: StreamJournal, live: Live, why: Problem) -> bool:
+    """End a stream that cannot go on here, because of `why`; False if it is to be tried again."""
     live.problem = why
     settle = Settle(EndState.CUT, why.title)
     live.close(settle)
     try:
         await journal.settle(live.stream_id, outcome(live, settle))
+    except LeaseLost:
+        pass  # it is another's
     except JournalProblem as problem:
         live.unsaved = problem
+        live.changed()
+        return False
+    live.unsaved = None
     live.ended.set()
     live.changed()
+    return True
 
 
 def _thought(reply: Reply) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
@@ -15,7 +16,7 @@ from ssechat.core.fold import Fold, mark
 from ssechat.core.frames import Frame, MarkName
 from ssechat.core.resume import Rung, Stopped, Stream, Woken, take_up
 from ssechat.hub.continuing import continues
-from ssechat.hub.follower import catch_up
+from ssechat.hub.follower import again, catch_up
 from ssechat.hub.live import Live
 from ssechat.hub.others import Others
 from ssechat.hub.outcome import settle_cut
@@ -29,6 +30,9 @@ from ssechat.hub.subscription import subscribe
 from ssechat.journal import STOPPING, NewStream, StreamJournal, StreamRow
 from ssechat.link import Clients
 from ssechat.wake import watch
+
+_STRANGE = 60.0
+"""Seconds for which a stream whose profile we do not have is left to whoever has it."""
 
 J = TypeVar("J", bound=StreamJournal)
 
@@ -58,8 +62,9 @@ class Streams(Generic[J]):
         self._pumps: dict[str, Pump] = {}
         self._relays = Relays(journal, clients)
         self._slots = ResumeSlots()
+        self._strange: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._others = Others(journal, self._start, self._resume)
+        self._others = Others(journal, self._start, self._resume, self._may_take)
         self._watch = watch(self.wake_all)
         self._start(self._tick())
         self._start(self._beat())
@@ -228,7 +233,8 @@ class Streams(Generic[J]):
             way = await self._routes.again(row)
             way = await self._relays.told(way) if row.idempotency_key else way
         except Problem as problem:
-            await settle_cut(self.journal, live, problem)
+            if not await settle_cut(self.journal, live, problem):
+                self._start(self._keep_settling(live, problem))
             return live
         pump = self._open(live, row, way)
         pump.look_for_handle()
@@ -249,6 +255,12 @@ class Streams(Generic[J]):
         pump.start(first)
         return live
 
+    async def _keep_settling(self, live: Live, why: Problem) -> None:
+        written = False
+        while not written:
+            await asyncio.sleep(1.0)
+            written = await settle_cut(self.journal, live, why)
+
     def _forked(self, old: Live, way: Route) -> None:
         """The server sends another answer than the one we hold, which ends as cut."""
 
@@ -261,9 +273,23 @@ class Streams(Generic[J]):
             held = self._lives.get(row.id)
             if row.dialect not in DIALECTS or (held and not held.ended.is_set()):
                 continue
-            if await self.journal.adopt(row.id, row.lease):
-                taken.append(await self._others.take(row, self._live(row)))
+            try:
+                if not await self._may_take(row):
+                    continue
+                if await self.journal.adopt(row.id, row.lease):
+                    row = await again(self.journal, row)
+                    taken.append(await self._others.take(row, self._live(row)))
+            except JournalProblem:
+                continue  # a broken one must not keep us from the others
         return taken
+
+    async def _may_take(self, row: StreamRow) -> bool:
+        """What another process knows the server of is left to that one, for a while."""
+        if not self.journal.shared or await self._routes.find(row.profile) is not None:
+            return True
+        now = time.monotonic()
+        self._strange = {id: t for id, t in self._strange.items() if now - t < 2 * _STRANGE}
+        return now - self._strange.setdefault(row.id, now) > _STRANGE
 
     async def follow(self, row: StreamRow) -> Live:
         """Read along with another process, which owns the stream."""

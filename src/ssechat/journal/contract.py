@@ -16,6 +16,9 @@ class StreamJournal(Protocol):
     of its kinds; the journal is then as before, and the same may be tried again.
     """
 
+    shared: bool
+    """Whether processes that are configured otherwise write to it, too."""
+
     @property
     def heartbeat(self) -> float:
         """Seconds between two `beat`s."""

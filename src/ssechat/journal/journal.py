@@ -28,6 +28,7 @@ class Journal(Library):
     so, one of its kinds; the file is then as before, and the same may be tried again.
     """
 
+    shared = False
     heartbeat = 5.0
     """Seconds between two `beat`s."""
 

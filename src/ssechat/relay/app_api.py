@@ -15,6 +15,7 @@ from ssechat.relay.access import LOCAL
 from ssechat.relay.errors import Refusal
 from ssechat.relay.passing import LARGEST, LONGEST, shown
 from ssechat.relay.request import key_of, read_body, relay_of, response_of
+from ssechat.relay.starting import Order
 
 
 def routes() -> list[Route]:
@@ -45,9 +46,8 @@ async def _request(request: Request) -> Response:
         )
         head = shown(answer.head, way.target.redactor)
         return Response(answer.body, head.status, head.headers)
-    started = await relay.start(
-        LOCAL, way, call, key=key_of(request), digest=_digest(way.profile.name, call)
-    )
+    digest = _digest(way.profile.name, call)
+    started = await relay.start(Order(LOCAL, way, call, key_of(request), digest))
     return response_of(request, started)
 
 

@@ -23,6 +23,10 @@ class Ends:
         """The stream is to end for this reason; the first one counts."""
         self._why.setdefault(stream_id, why)
 
+    def why(self, stream_id: str) -> str:
+        """For which reason the stream is to end, or ""."""
+        return self._why.get(stream_id, "")
+
     def look(self, stream_id: str, frames: list[Frame]) -> None:
         """These frames follow: the final object may be among them."""
         for frame in frames:

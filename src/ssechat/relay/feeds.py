@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ssechat.core.dialects import dialect as codec_of
 from ssechat.hub import Live, Streams
-from ssechat.journal import UNFINISHED
+from ssechat.journal import UNFINISHED, NotFound
 from ssechat.relay.feed import Feed
 from ssechat.relay.simple import VIEW
 from ssechat.relay.simple_feed import SimpleFeed
@@ -84,6 +84,7 @@ class Feeds:
             feed = self.new(owned.stream_id, owned.dialect, owned.view)
             try:
                 await feed.load()
+                await self._check(feed)
             except BaseException:
                 if self._feeds.get(owned.stream_id) is feed:
                     del self._feeds[owned.stream_id]
@@ -91,6 +92,12 @@ class Feeds:
             return feed
         finally:
             del self._opening[owned.stream_id]
+
+    async def _check(self, feed: Feed) -> None:
+        """What has lost frames does not pass for whole. Raises NotFound."""
+        row = await self._journal.stream(feed.stream_id)
+        if feed.end.frames < row.last_seq:
+            raise NotFound("a part of this stream is gone", remedy="ask again")
 
     async def number(self, feed: Feed, live: Live | None, epoch: int, seq: int) -> int | None:
         """Which event an id names; None if there is none. What a reader has from another process

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Coroutine
-from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
+from typing import Any
 
-from ssechat.core.conversation import Call
-from ssechat.core.errors import JournalProblem, LinkProblem, Problem
 from ssechat.core.fold import Watch
 from ssechat.core.frames import Frame
-from ssechat.core.resume import State
 from ssechat.hub import Live, Streams
-from ssechat.hub.prompts import findable
-from ssechat.hub.pump import Pump
-from ssechat.hub.route import Route
 from ssechat.journal import UNFINISHED, NotFound, Outcome
 from ssechat.journal.owned import Owned, OwnedStreams, view_of
-from ssechat.journal.rows import new_id
-from ssechat.link import Clients, Head
+from ssechat.link import Clients
 from ssechat.relay import background, log, neighbours, upkeep
-from ssechat.relay.chores import lasting, until_written
+from ssechat.relay.chores import lasting
 from ssechat.relay.config import RelayConfig
 from ssechat.relay.ends import Ends
 from ssechat.relay.errors import Refusal
@@ -33,28 +23,11 @@ from ssechat.relay.feed import Feed
 from ssechat.relay.feeds import Feeds
 from ssechat.relay.metrics import Metrics
 from ssechat.relay.objects import Objects
-from ssechat.relay.passing import FirstAnswer, Verbatim
+from ssechat.relay.starting import REMEMBERED, Order, Started, Starts
 from ssechat.settings import Profile
 
-_REMEMBERED = 86_400.0
-"""Seconds for which owners are told that a stream is gone, and called-off keys start nothing."""
-_LOOK = 0.1  # s
-_DROP_TIME = 3.0  # s that an answer waits until its request is forgotten
 PACE = 0.004
 """Seconds between two commits of a stream that is fast: each costs as much as many events."""
-
-
-class _KeyTaken(Exception):
-    """Another process has a request with this key."""
-
-
-class Started(NamedTuple):
-    """A stream that answers a request, or the answer that is none."""
-
-    feed: Feed | None
-    head: Head
-    body: bytes = b""
-    replayed: bool = False
 
 
 class Relay:
@@ -72,11 +45,9 @@ class Relay:
         self.leaving = asyncio.Event()
         """Set when it is to end at once."""
         self.metrics = Metrics()
-        self._opening: dict[str, FirstAnswer] = {}
-        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-        self._starting: Counter[str] = Counter()  # requests that are not written down yet
-        self._ends = Ends()
-        self.objects = Objects(journal, self._spawn)
+        self.starts = Starts(self)
+        self.ends = Ends()
+        self.objects = Objects(journal, self.spawn)
         journal.last_event = self._last_event
         journal.written = self._written
         journal.stop_asked = self.stop
@@ -106,130 +77,20 @@ class Relay:
     def fragile(self) -> bool:
         """Whether something would be lost with this process."""
         held = (not (live.outlives or live.followed) for live in self.streams.lives)
-        return bool(self._opening) or any(held)
+        return bool(self.starts) or any(held)
 
     @property
     def in_use(self) -> bool:
-        return bool(self.streams.lives or self.feeds.readers or self._opening)
+        return bool(self.streams.lives or self.feeds.readers or self.starts)
 
     def is_read(self, stream_id: str) -> bool:
         feed = self.feeds.get(stream_id)
         return feed is not None and feed.readers > 0
 
-    # Starting.
-
-    async def start(
-        self, owner: str, way: Route, call: Call, *, key: str, digest: bytes
-    ) -> Started:
-        """Send an owner's request, or find the stream that it started before under this key.
-        Raises Refusal, and Problem if the upstream gives no answer at all."""
-        if not key:
-            return await self._start(owner, way, call, None, digest)
-        lock = self._locks.setdefault((owner, key), asyncio.Lock())
-        async with lock:
-            while True:
-                known = await self.journal.by_key(owner, key)
-                if known and (again := await self._again(known, digest)):
-                    return again
-                if await self.journal.past(owner, f"key:{key}"):
-                    raise Refusal(409, "this request was cancelled before it came")
-                with suppress(_KeyTaken):
-                    return await self._start(owner, way, call, key, digest)
-                await asyncio.sleep(_LOOK)
-
-    async def _again(self, known: Owned, digest: bytes) -> Started | None:
-        """The stream that a key has started; None if another process' upstream gave none."""
-        if known.digest != digest:
-            raise Refusal(422, "this Idempotency-Key was used with another request")
-        await neighbours.answered(self.journal, known)
-        try:
-            feed = await self.feed(known)
-        except NotFound:
-            return None
-        head = Head(200, {"idempotent-replayed": "true"})
-        return Started(feed, head, replayed=True)
-
-    async def _start(
-        self, owner: str, way: Route, call: Call, key: str | None, digest: bytes
-    ) -> Started:
-        first = FirstAnswer(way.target.redactor)
-        stream_id = new_id("st_")
-        self._opening[stream_id] = first
-        self._starting[owner] += 1
-        try:
-            await self._make_room(owner)
-            live, pump = await self._written_down(owner, way, call, first, stream_id, key, digest)
-            self._starting[owner] -= 1
-            owner = ""
-            pump.start(pump.out.submitted())
-            try:
-                came = await asyncio.shield(first.came)
-            except Problem:
-                await self._drop(live)
-                raise
-        finally:
-            del self._opening[stream_id]
-            if owner:
-                self._starting[owner] -= 1
-        if isinstance(came, Verbatim):
-            await self._drop(live)
-            return Started(None, came.head, came.body)
-        if key:
-            await self.journal.confirm(stream_id)
-        return Started(self.feeds[stream_id], came)
-
-    async def _written_down(
-        self,
-        owner: str,
-        way: Route,
-        call: Call,
-        first: FirstAnswer,
-        stream_id: str,
-        key: str | None,
-        digest: bytes,
-    ) -> tuple[Live, Pump]:
-        """The request with its owner in the journal, and what will send it; or neither."""
-        dialect, upstream = way.profile.dialect, way.profile.name.partition("/")[0]
-        call = findable(call, way.profile)
-        live, pump = await self.streams.begin(
-            way, call, "", passing=first, text="", stream_id=stream_id
-        )
-        owned = Owned(stream_id, owner, upstream, key, digest, dialect, "", "", 0, None, "")
-        try:
-            if not await self.journal.register(owned):
-                raise _KeyTaken
-            if key and await self.journal.past(owner, f"key:{key}"):
-                raise Refusal(409, "this request was cancelled before it came")
-        except (Problem, Refusal, _KeyTaken):
-            self.feeds.drop(stream_id)
-            try:
-                await self.streams.discard(live)
-            except JournalProblem:
-                self._spawn(until_written(partial(self.journal.delete, live.conversation_id)))
-            raise
-        self.objects.begin(stream_id, owner)
-        log.note("stream began", stream=stream_id, owner=owner, upstream=upstream, dialect=dialect)
-        return live, pump
-
-    async def _make_room(self, owner: str) -> None:
-        if self.draining:
-            raise Refusal(503, "the relay is about to end", headers={"Retry-After": "5"})
-        most = self.config.limits.live_streams
-        if await self.journal.live_of(owner, most) + self._starting[owner] > most:
-            raise Refusal(
-                429, f"{most} streams of yours are live already", headers={"Retry-After": "5"}
-            )
-
-    async def _drop(self, live: Live) -> None:
-        """Forget a request that no stream came of, so that it may be sent again."""
-        dropping = asyncio.ensure_future(self._dropped(live))
-        self._hold(dropping)
-        await asyncio.wait({dropping}, timeout=_DROP_TIME)
-
-    async def _dropped(self, live: Live) -> None:
-        await live.ended.wait()
-        self.feeds.drop(live.stream_id)
-        await until_written(partial(self.journal.delete, live.conversation_id))
+    async def start(self, order: Order) -> Started:
+        """Send a request, or find the stream that was started before under its key. Raises
+        Refusal, and Problem if the upstream gives no answer at all."""
+        return await self.starts.start(order)
 
     # Reading.
 
@@ -267,23 +128,28 @@ class Relay:
 
     def stop(self, stream_id: str, why: str) -> bool:
         """End a generation of ours; False if it has ended already, or is another process'."""
+        if self.starts.call_off(stream_id, why):
+            return True
         live = self.live(stream_id)
         if live is None or live.followed:
             return False
-        self._ends.because(stream_id, why)
+        self.ends.because(stream_id, why)
         self.streams.stop(live)
         return True
 
     async def cancel_by_key(self, owner: str, key: str) -> Owned | None:
         """Stop what a key started; if that is nothing yet, see to it that it starts nothing."""
         known = await self.journal.by_key(owner, key)
-        if known is None:
-            await self.journal.call_off(owner, key, time.time() + _REMEMBERED)
+        if known is None or not await self._has_begun(known.stream_id):
+            await self.journal.call_off(owner, key, time.time() + REMEMBERED)
             known = await self.journal.by_key(owner, key)  # it may have come meanwhile
         if known is None:
             return None
         await self.cancel(known.stream_id, "it was cancelled")
         return known
+
+    async def _has_begun(self, stream_id: str) -> bool:
+        return stream_id not in self.starts and await self.journal.begun(stream_id)
 
     async def delete(self, owned: Owned) -> None:
         """Stop the stream, and forget it."""
@@ -292,7 +158,7 @@ class Relay:
         await self._forget(owned)
 
     async def _forget(self, owned: Owned) -> None:
-        await self.journal.forget(owned, time.time() + _REMEMBERED)
+        await self.journal.forget(owned, time.time() + REMEMBERED)
         self.feeds.drop(owned.stream_id)
 
     # What the hub tells.
@@ -313,7 +179,7 @@ class Relay:
 
         def take(frames: list[Frame]) -> None:
             if not live.followed:
-                self._ends.look(live.stream_id, frames)
+                self.ends.look(live.stream_id, frames)
                 self.objects.look(live.stream_id, upstream, live.dialect, feed.events, frames)
                 self.metrics.count(frames)
             held.extend(frames)
@@ -329,16 +195,17 @@ class Relay:
         def changed(live: Live) -> None:
             if held and live.unsaved is None:
                 take([])
-            self._look_at_opening(live)
+            self.starts.look(live)
             if live.ended.is_set():
                 unwatch()
-                feed.close()
+                gone = isinstance(live.problem, NotFound)
+                (feed.hang_up if gone else feed.close)()
                 self.objects.end(live.stream_id)
-                self._ends.forget(live.stream_id)
+                self.ends.forget(live.stream_id)
                 if not live.followed:
                     self.metrics.live_ended(live)
                     log.ended(live, feed.events, feed.size)
-                elif isinstance(live.problem, NotFound):
+                if gone:
                     self.feeds.drop(live.stream_id)
 
         def anew() -> None:
@@ -356,27 +223,17 @@ class Relay:
         self.streams.unfollow(live)
         self.feeds.drop(live.stream_id)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._hold(asyncio.create_task(work))
-
-    def _hold(self, task: asyncio.Task[None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work beside the event loop's other work."""
+        task = asyncio.create_task(work)
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
-
-    def _look_at_opening(self, live: Live) -> None:
-        """A client does not wait for an upstream that cannot be reached: it has its own retries."""
-        first = self._opening.get(live.stream_id)
-        if first is None or first.came.done() or first.passed:
-            return
-        if live.machine.state is State.BACKOFF or live.outcome is not None:
-            problem = live.problem or LinkProblem("the upstream gave no answer", kind="lost")
-            first.none(problem)
-            self.streams.stop(live)
+        return task
 
     def _last_event(self, stream_id: str, outcome: Outcome) -> Frame | None:
         live = self.streams.held(stream_id)
         feed = self.feeds.get(stream_id)
-        return self._ends.last_event(feed, live, outcome) if feed else None
+        return self.ends.last_event(feed, live, outcome) if feed else None
 
     def _written(self, stream_id: str, frame: Frame) -> None:
         if feed := self.feeds.get(stream_id):

@@ -18,7 +18,8 @@ from ssechat.relay.bodies import Bodies
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
 from ssechat.relay.reader import Reading
-from ssechat.relay.relay import Relay, Started
+from ssechat.relay.relay import Relay
+from ssechat.relay.starting import Started
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 """What an `Idempotency-Key` may be."""

@@ -29,6 +29,7 @@ from ssechat.relay.passing import LARGEST, LONGEST, shown
 from ssechat.relay.relay import Relay
 from ssechat.relay.request import key_of, owner_of, read_body, relay_of, response_of
 from ssechat.relay.simple_api import SimpleApi
+from ssechat.relay.starting import Order
 
 
 def application(relay: Relay, *, local: bool = False, more: Sequence[Route] = ()) -> Starlette:
@@ -144,7 +145,7 @@ async def _generate(
         return await _verbatim(relay, upstream, call, found.dialect, keeper)
     digest = hashlib.sha256(f"{upstream}/{call.path}\n".encode() + call.body).digest()
     way = await route(relay.config.upstreams[upstream].profile(found.dialect))
-    started = await relay.start(owner, way, call, key=key, digest=digest)
+    started = await relay.start(Order(owner, way, call, key, digest))
     return response_of(request, started)
 
 

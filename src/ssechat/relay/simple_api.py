@@ -14,8 +14,9 @@ from ssechat.link import fetch
 from ssechat.relay import simple_ask as ask
 from ssechat.relay.config import Upstream
 from ssechat.relay.errors import Refusal
-from ssechat.relay.relay import Relay, Started
+from ssechat.relay.relay import Relay
 from ssechat.relay.simple import VIEW
+from ssechat.relay.starting import Order, Started
 
 _LIST_TIME = 5.0  # s
 _LIST_AGE = 300.0  # s that a list of models counts as new
@@ -39,13 +40,9 @@ class SimpleApi:
             listed = await self._models(chosen.upstream, chosen.dialect)
             chosen = chosen._replace(model=listed[0] if listed else "")
         way = await route(chosen.upstream.profile(chosen.dialect, VIEW))
-        started = await self._relay.start(
-            owner,
-            way,
-            ask.request(chosen, what),
-            key=key,
-            digest=hashlib.sha256(b"api/chat\n" + body).digest(),
-        )
+        digest = hashlib.sha256(b"api/chat\n" + body).digest()
+        call = ask.request(chosen, what)
+        started = await self._relay.start(Order(owner, way, call, key, digest))
         if started.feed is None:
             raise _refusal(chosen.dialect, started)
         return started

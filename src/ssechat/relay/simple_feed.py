@@ -8,7 +8,7 @@ from ssechat.core.dialects import Dialect
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.sse import encode_as
 from ssechat.journal import StreamJournal
-from ssechat.relay.feed import RETRY, Feed, Place
+from ssechat.relay.feed import RETRY, Feed, Forgotten, Place
 from ssechat.relay.simple import Event, View, encoded
 
 
@@ -44,8 +44,8 @@ class SimpleFeed(Feed):
                 await changed.wait()
                 continue
             rows = await self._journal.frames(self.stream_id, place.frames, min(rest, self._page))
-            if not rows:  # it was deleted
-                return
+            if not rows:
+                raise Forgotten
             data = []
             for _, frame in rows:
                 events = view.take(frame)

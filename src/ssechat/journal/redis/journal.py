@@ -103,7 +103,8 @@ class RedisJournal(RedisStreams):
         await self._change(scripts.UPDATE, stream_id, "begun", 1)
 
     async def begun(self, stream_id: str) -> bool:
-        return bool(await self._do(self._client.hexists(names.row(stream_id), "begun")))
+        begun, epoch = await self._do(self._client.hmget(names.row(stream_id), "begun", "epoch"))
+        return begun is not None or (epoch is not None and int(epoch) > 1)
 
     async def owned(self, owner: str, stream_id: str) -> Owned | None:
         found = await self._owned(stream_id)
@@ -215,13 +216,17 @@ class RedisJournal(RedisStreams):
 
     async def note_read(self, stream_ids: Iterable[str]) -> None:
         for stream in stream_ids:
-            await self._do(self._client.set(names.read(stream), "1", ex=_READ))
+            key = names.read(stream)
+            await self._do(self._client.hset(key, self.owner, str(time.time() + _READ)))
+            await self._do(self._client.expire(key, _READ))
 
     async def read_elsewhere(self, stream_ids: Iterable[str]) -> set[str]:
+        streams, now, ours = list(stream_ids), time.time(), self.owner.encode()
+        noted = await self._server.hashes([names.read(stream) for stream in streams])
         return {
             stream
-            for stream in stream_ids
-            if await self._do(self._client.exists(names.read(stream)))
+            for stream, readers in zip(streams, noted, strict=True)
+            if any(relay != ours and float(until) > now for relay, until in readers.items())
         }
 
     # What upstreams keep.

@@ -12,8 +12,8 @@ PREFIX = "ssechat"
 TOKENS = f"{PREFIX}:tokens"
 """Hash: owner → hexadecimal hash of the token, a space, and when it was made."""
 RELAYS = f"{PREFIX}:relays"
-"""Hash: the relays that have owned a stream, until somebody has taken all of theirs → whether they
-are here or have left."""
+"""Hash: the relays that are here, or whose streams nobody has taken yet → their lease in seconds,
+or that they have left."""
 RELAYED = f"{PREFIX}:relayed"
 """Set: profiles whose server is a relay of ours itself."""
 PROBE = f"{PREFIX}:probe"
@@ -42,7 +42,7 @@ def log(stream_id: str) -> str:
 
 
 def read(stream_id: str) -> str:
-    """String, while somebody reads the stream at another relay than its own."""
+    """Hash: the relays at which somebody reads the stream that is another's → until when."""
     return f"{PREFIX}:{{{stream_id}}}:read"
 
 

@@ -18,7 +18,7 @@ BLOCK = 2.0
 _ORDERS = 1000  # kept at most
 _ORDERS_KEPT = 3600  # s
 _RETRY = 1.0  # s
-_HERE, _LEFT = "here", b"left"
+_LEFT = b"left"
 
 
 class Presence:
@@ -39,7 +39,7 @@ class Presence:
         try:
             lease = round(self._lease * 1000)
             await self._server.do(client.set(names.alive(self.relay), "1", px=lease))
-            await self._server.do(client.hsetnx(names.RELAYS, self.relay, _HERE))
+            await self._server.do(client.hset(names.RELAYS, self.relay, f"{self._lease:g}"))
         except Gone:
             self._steady = time.monotonic()
             raise
@@ -60,16 +60,23 @@ class Presence:
             return False
         if await self._server.do(self._server.client.exists(names.alive(relay))):
             return True
-        if time.monotonic() - self._steady > self._lease:
+        said = await self._server.do(self._server.client.hget(names.RELAYS, relay)) or b"0"
+        if said == _LEFT:
             return False
-        said = await self._server.do(self._server.client.hget(names.RELAYS, relay))
-        return bool(said != _LEFT)
+        longest = max(self._lease, float(said))
+        return time.monotonic() - self._steady < longest
 
     async def own(self, stream_id: str) -> None:
         """The stream is this relay's."""
         client = self._server.client
-        await self._server.do(client.hsetnx(names.RELAYS, self.relay, _HERE))
+        await self._server.do(client.hsetnx(names.RELAYS, self.relay, f"{self._lease:g}"))
         await self._server.do(client.sadd(names.streams(self.relay), stream_id))
+
+    async def owned(self) -> list[str]:
+        """The streams that are this relay's, as Redis has it."""
+        client = self._server.client
+        found = await self._server.do(client.smembers(names.streams(self.relay)))
+        return [stream.decode() for stream in found]
 
     async def disown(self, stream_id: str, relay: str = "") -> None:
         """It has ended, or is another's."""

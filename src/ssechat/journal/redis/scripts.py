@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-OK, GONE, LOST, BEHIND, OVER = 0, -1, -2, -3, 1
-"""What scripts return: done; there is no such stream; it is another's; the log ends elsewhere than
-the caller believes; it has ended already."""
+OK, BEHIND, OVER = 0, -3, 1
+"""What scripts return: done; the log ends elsewhere than the caller believes; it has ended already.
+-1 is that there is no such stream, -2 that it is another's."""
 
 
 class Script(NamedTuple):
@@ -43,35 +43,40 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 return 0
 """)
 
-# KEYS row, log, call. ARGV lease, epoch, ms to keep it, frames of a last entry or '', fields and
-# values. An entry without frames closes the log, so that whoever waits for more is woken.
+# KEYS row, log, call. ARGV lease, epoch, ms to keep it, frames of a last entry or '', the last
+# number so far, fields and values. An entry without frames closes the log, so that whoever waits
+# for more is woken.
 SETTLE = _script("""
 local row = redis.call('HMGET', KEYS[1], 'lease', 'epoch', 'state', 'last_seq')
 if not row[1] then return -1 end
 if row[2] ~= ARGV[2] then return -2 end
 if row[3] ~= 'live' and row[3] ~= 'stopping' then return 1 end
 if row[1] ~= ARGV[1] then return -2 end
+if row[4] ~= ARGV[5] then return -3 end
 local last = tonumber(row[4])
 if ARGV[4] ~= '' then
   last = last + 1
   redis.call('XADD', KEYS[2], row[2] .. '-' .. last, 'f', ARGV[4])
 end
 redis.call('XADD', KEYS[2], row[2] .. '-' .. (last + 1), 'f', '')
-redis.call('HSET', KEYS[1], 'lease', '', 'last_seq', last, unpack(ARGV, 5))
+redis.call('HSET', KEYS[1], 'lease', '', 'last_seq', last, unpack(ARGV, 6))
 for at = 1, #KEYS do redis.call('PEXPIRE', KEYS[at], ARGV[3]) end
 return 0
 """)
 
-# KEYS row, log. ARGV the old lease, the new one, the frames of the new epoch's first entry.
+# KEYS row, log. ARGV the old lease, the new one, the frames of the new epoch's first entry. Epochs
+# are seconds since 2026, so that none comes twice, should Redis come back without one of them.
 ADOPT = _script("""
 local row = redis.call('HMGET', KEYS[1], 'lease', 'epoch', 'state', 'last_seq')
 if row[3] ~= 'live' and row[3] ~= 'stopping' then return {0, 0} end
 if row[1] == ARGV[2] then return {tonumber(row[2]), tonumber(row[4])} end
 if row[1] ~= ARGV[1] then return {0, 0} end
-local epoch, last = tonumber(row[2]) + 1, tonumber(row[4]) + 1
+local now = tonumber(redis.call('TIME')[1]) - 1767225600
+local epoch, last = math.max(tonumber(row[2]) + 1, now), tonumber(row[4]) + 1
+epoch = string.format('%.0f', epoch)
 redis.call('XADD', KEYS[2], epoch .. '-' .. last, 'f', ARGV[3])
 redis.call('HSET', KEYS[1], 'lease', ARGV[2], 'epoch', epoch, 'last_seq', last)
-return {epoch, last}
+return {tonumber(epoch), last}
 """)
 
 # KEYS row. ARGV the lease that gives it up, and what stands for nobody's.
@@ -113,5 +118,3 @@ DROP = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """)
-
-ALL = (APPEND, UPDATE, SETTLE, ADOPT, ABANDON, ASK_STOP, REGISTER, DROP)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TIME = 3.0
 """Seconds that a command may take."""
 _CONNECTIONS = 10_000
-_START = "start Redis, or correct `journal` in relay.toml; it is tried again"
+_START = "start Redis, or correct `journal` in relay.toml"
 _RIGHTS = "check the user and password in `journal`, and what that user may do"
 _REMEDIES = {
     "OutOfMemoryError": "raise Redis' maxmemory, or shorten `retention`",
@@ -43,16 +43,18 @@ class Server:
 
     def __init__(self, url: str, *, block: float) -> None:
         self.where = where(url)
-        self.cluster = urlsplit(url).scheme.endswith("+cluster")
+        self.cluster = url.partition("://")[0].endswith("+cluster")
         self.client = _connect(url, TIME)
         self.waiting = _connect(url, TIME + block)
 
     async def check(self) -> None:
         """Raises ConfigProblem if this is no server that can keep streams."""
         try:
-            found = await self.do(self.client.info("server"))
-        except TypeError as error:  # an option that no connection has
-            raise _wrong(self.where, error) from None
+            found = await self.client.info("server")
+        except TypeError:  # an option that no connection has
+            raise _wrong(self.where) from None
+        except Exception as error:  # noqa: BLE001 - as in `do`
+            raise self.problem(error) from None
         if self.cluster and "redis_version" not in found:
             found = next(iter(found.values()))
         version = str(found.get("valkey_version") or found.get("redis_version", "0"))
@@ -64,11 +66,9 @@ class Server:
 
     async def do(self, command: Any) -> Any:
         """What a command of redis-py's answers; bytes are not decoded. Raises Gone."""
-        from redis.exceptions import RedisError
-
         try:
             return await command
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - not all of redis-py's errors are its own
             raise self.problem(error) from None
 
     async def field(self, name: str, keys: Sequence[str]) -> list[bytes | None]:
@@ -111,9 +111,9 @@ def _fit(told: str) -> bool:
 
 
 def where(url: str) -> str:
-    """The URL as it may be shown: without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """The URL as it may be shown: without user and password, which may hold anything, and query."""
+    rest = url.partition("://")[2].rpartition("@")[2]
+    return rest.partition("?")[0]
 
 
 def _connect(url: str, seconds: float) -> Redis:
@@ -123,15 +123,14 @@ def _connect(url: str, seconds: float) -> Redis:
         raise ConfigProblem(
             "a journal in Redis needs the package redis", remedy="pip install 'ssechat[redis]'"
         ) from None
-    except (ValueError, TypeError) as error:
-        raise _wrong(where(url), error) from None
+    except (ValueError, TypeError):  # what they say may quote a password
+        raise _wrong(where(url)) from None
 
 
-def _wrong(where: str, error: Exception) -> ConfigProblem:
+def _wrong(where: str) -> ConfigProblem:
     return ConfigProblem(
         f"the address of Redis at {where} is wrong",
-        detail=str(error) if _fit(str(error)) else "it cannot be understood",
-        remedy="correct `journal` in relay.toml",
+        remedy="correct `journal` in relay.toml; a password's / ? # @ [ ] are written as %2F …",
     )
 
 
@@ -144,10 +143,11 @@ def _made(url: str, seconds: float) -> Redis:
     options: dict[str, Any] = {
         "socket_timeout": seconds,
         "socket_connect_timeout": TIME,
-        "socket_keepalive": True,
         "max_connections": _CONNECTIONS,
     }
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0]
+    if scheme != "unix":
+        options["socket_keepalive"] = True
     if scheme.endswith("+cluster"):
         plain = url.replace("+cluster", "", 1)
         return client.RedisCluster.from_url(plain, **options)  # type: ignore[return-value]

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Unpack
 
 from ssechat.core.frames import Frame
@@ -17,13 +18,14 @@ from ssechat.journal.redis import names, rows, scripts
 from ssechat.journal.redis.log import Position, Tail, entries, read, taken
 from ssechat.journal.redis.presence import BLOCK, Presence, entries_of
 from ssechat.journal.redis.scripts import BEHIND, OK
-from ssechat.journal.redis.server import Server
+from ssechat.journal.redis.server import Gone, Server
 from ssechat.journal.redis.writer import Value, Writer
 from ssechat.journal.rows import call_to_blob
 
 _CALLS = 32 * 2**20  # bytes of requests held in memory
 _CALL_KEPT = 7 * 86_400  # s that a request is kept of a stream that does not end
 _PLACES = 4096  # streams of which it is known how far they were read
+_BROKEN = 5  # streams that cannot be read, until Redis itself is taken to be broken
 _BEATS = 5  # in a lease
 _PAGE = 100  # entries read at once
 
@@ -32,6 +34,8 @@ class RedisStreams:
     """The streams alone, as `StreamJournal` has them. `retention`: so many seconds a stream is kept
     after its end; `lease`: so many may pass without a word of its owner before another process
     takes it."""
+
+    shared = True
 
     def __init__(self, server: Server, retention: float, lease: float) -> None:
         self._server = server
@@ -43,6 +47,9 @@ class RedisStreams:
         self._presence = Presence(server, lease, lambda stream, why: self.stop_asked(stream, why))
         self._ours: dict[str, Position] = {}
         self._adopting: set[str] = set()
+        self._beginning: set[str] = set()
+        self._stray: set[str] = set()  # at the last heartbeat
+        self._cursors: dict[str, str] = {}
         self._tails: dict[str, Tail] = {}
         self._places: OrderedDict[str, Position] = OrderedDict()  # behind what was read last
         self._ahead: dict[str, tuple[int, list[Frame]]] = {}
@@ -61,12 +68,16 @@ class RedisStreams:
     async def begin(self, new: NewStream) -> Begun:
         stream_id = new.stream_id
         call = call_to_blob(new.call)
-        await self._presence.own(stream_id)
-        fields = rows.fresh(new, self.owner, time.time())
-        await self._do(self._client.hset(names.row(stream_id), mapping=fields))  # type: ignore[arg-type]
-        await self._do(self._client.set(names.call(stream_id), call, ex=_CALL_KEPT))
-        self._hold_call(stream_id, call)
-        self._ours[stream_id] = Position(1, 0)
+        self._beginning.add(stream_id)
+        try:
+            await self._presence.own(stream_id)
+            fields = rows.fresh(new, self.owner, time.time())
+            await self._do(self._client.hset(names.row(stream_id), mapping=fields))  # type: ignore[arg-type]
+            await self._do(self._client.set(names.call(stream_id), call, ex=_CALL_KEPT))
+            self._hold_call(stream_id, call)
+            self._ours[stream_id] = Position(1, 0)
+        finally:
+            self._beginning.discard(stream_id)
         return Begun(stream_id, "", stream_id, stream_id)
 
     async def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> int:
@@ -90,6 +101,7 @@ class RedisStreams:
             self._ours[stream_id] = Position(known.epoch, last)
         self._tails.setdefault(stream_id, Tail()).add(known.seq + 1, frames)
         self._ours[stream_id] = Position(known.epoch, new)
+        self._cursors[stream_id] = cursor
         return new
 
     async def _since(
@@ -116,13 +128,19 @@ class RedisStreams:
 
     async def settle(self, stream_id: str, outcome: Outcome) -> None:
         last = self.last_event(stream_id, outcome)
-        place = self._place_of(stream_id)
-        code = await self._writer.run(
-            scripts.SETTLE,
-            (names.row(stream_id), names.log(stream_id), names.call(stream_id)),
-            *(self.owner, place.epoch, self._kept_ms, encoded([last]) if last else b""),
-            *rows.ended(outcome, time.time()),
-        )
+        keys = (names.row(stream_id), names.log(stream_id), names.call(stream_id))
+        code = BEHIND
+        while code == BEHIND:
+            place = self._place_of(stream_id)
+            code = await self._writer.run(
+                scripts.SETTLE,
+                keys,
+                *(self.owner, place.epoch, self._kept_ms, encoded([last]) if last else b""),
+                place.seq,
+                *rows.ended(outcome, time.time()),
+            )
+            if code == BEHIND:  # the log has lost its last frames
+                await self.append(stream_id, [], self._cursors.get(stream_id, ""))
         if code not in (OK, scripts.OVER):
             raise self._lose(stream_id)
         await self._settled(stream_id)
@@ -229,14 +247,18 @@ class RedisStreams:
     # Owners that die.
 
     async def orphans(self) -> list[StreamRow]:
-        found = []
+        found: list[StreamRow] = []
+        failed = 0
         for stream_id in await self._presence.left_behind():
             try:
                 row = await self.stream(stream_id)
             except NotFound:
                 row = None
-            except Damaged:
-                continue  # it expires
+            except (Damaged, Gone):
+                failed += 1
+                if failed > _BROKEN:
+                    raise
+                continue  # a broken one must not keep us from the others; it expires
             if row is not None and row.state in UNFINISHED and not await self.lives(row):
                 found.append(row)
             elif row is None or row.state not in UNFINISHED:
@@ -265,30 +287,42 @@ class RedisStreams:
             return False
         self._adopting.add(stream_id)
         try:
+            await self._presence.own(stream_id)
             epoch, last = await self._writer.run(
                 scripts.ADOPT,
                 (names.row(stream_id), names.log(stream_id)),
                 *(old_lease, self.owner, taken()),
             )
+            if epoch:
+                self._tails.pop(stream_id, None)
+                self._ours[stream_id] = Position(epoch, last)
         finally:
             self._adopting.discard(stream_id)
-        if not epoch:
-            return False
-        self._ours[stream_id] = Position(epoch, last)
-        self._tails.pop(stream_id, None)
-        await self._presence.own(stream_id)
-        await self._presence.disown(stream_id, old_lease or names.NOBODY)
-        return True
+        with suppress(Gone):  # whoever looks finds out by itself
+            await self._presence.disown(stream_id, (old_lease or names.NOBODY) if epoch else "")
+        return bool(epoch)
 
     async def abandon(self, stream_id: str) -> None:
         """Leave a stream of ours to whoever takes it first, from what the log holds."""
-        await self._writer.run(scripts.ABANDON, (names.row(stream_id),), self.owner, names.NOBODY)
-        await self._do(self._client.sadd(names.streams(names.NOBODY), stream_id))
+        keys = (names.row(stream_id),)
+        if await self._writer.run(scripts.ABANDON, keys, self.owner, names.NOBODY):
+            await self._do(self._client.sadd(names.streams(names.NOBODY), stream_id))
         await self._presence.disown(stream_id)
         self._let_go(stream_id)
 
     async def beat(self) -> None:
         await self._presence.beat()
+        await self._give_up_stray()
+
+    async def _give_up_stray(self) -> None:
+        """What Redis takes for ours and nobody here runs goes to whoever takes it. It comes of
+        answers that were lost on their way, and of a log that is older than what we know."""
+        known = {*self._ours, *self._beginning, *self._adopting}
+        stray = set(await self._presence.owned()) - known
+        for stream_id in stray & self._stray:
+            if stream_id not in self._ours and stream_id not in self._adopting:
+                await self.abandon(stream_id)
+        self._stray = stray
 
     async def release(self) -> None:
         await self._presence.leave()
@@ -314,5 +348,5 @@ class RedisStreams:
         return ownership.lost()
 
     def _let_go(self, stream_id: str) -> None:
-        self._ours.pop(stream_id, None)
-        self._tails.pop(stream_id, None)
+        for held in (self._ours, self._tails, self._cursors):
+            held.pop(stream_id, None)
