@@ -20,6 +20,7 @@ from support.relays import CHAT
 
 pytestmark = needs_redis
 EVENTS = 20
+MANY = "[limits]\nlive_streams = 1000"
 
 
 def told(name: str) -> list[str]:
@@ -325,7 +326,7 @@ async def test_a_rolling_restart_loses_no_event_of_200_streams(
     upstream.go.set()
     upstream.pace = 0.25
     async with FaultServer(upstream) as server:
-        with fleet(tmp_path, server.base_url, lease=10) as relays:
+        with fleet(tmp_path, server.base_url, more=MANY, lease=10) as relays:
             await _roll(relays, upstream)
 
 

@@ -82,8 +82,10 @@ class Reader:
             while True:
                 for client in clients:
                     try:
-                        if await self.go_on(client) == 204:
+                        status = await self.go_on(client)
+                        if status == 204:
                             return
+                        assert status in (200, 502, 503), status
                     except httpx.TransportError:
                         pass
                     await asyncio.sleep(0.02)
