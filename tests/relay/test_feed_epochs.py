@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.relay_ids import place_of
 from ssechat.relay.feed import Feed
-from ssechat.relay.ids import place_of
 
 STREAM = "st_" + "a" * 26
 EVENT = Frame(FrameKind.EVENT, "x")

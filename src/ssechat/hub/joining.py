@@ -14,6 +14,7 @@ from ssechat.core.conversation import Call
 from ssechat.core.dialects import DIALECTS
 from ssechat.core.dialects.sse import SIMPLE_VIEW
 from ssechat.core.errors import ConfigProblem, LinkProblem, Problem
+from ssechat.core.relay_ids import STREAM
 from ssechat.core.resume import Rung
 from ssechat.core.schemes import Handle
 from ssechat.hub.relays import Relays, may_be_one, origin_of, upstream_of
@@ -21,7 +22,6 @@ from ssechat.hub.route import Route, route
 from ssechat.journal import Journal, NewStream, StreamRow
 from ssechat.journal.remote import conversations_of
 from ssechat.link import Clients
-from ssechat.relay.ids import STREAM
 from ssechat.settings import Profile
 
 UNKNOWN = "(asked elsewhere)"

@@ -13,49 +13,21 @@ import msgspec
 
 from ssechat.core.frames import Frame
 from ssechat.journal import ownership
+from ssechat.journal.codec import decoded, encoded
 from ssechat.journal.records import StreamRow
-from ssechat.journal.rows import insert, storable, unreadable
+from ssechat.journal.rows import insert, storable
 
 TABLE = """CREATE TABLE IF NOT EXISTS batch (
     stream_id TEXT NOT NULL REFERENCES stream (id) ON DELETE CASCADE,
     last_seq INTEGER NOT NULL,
     cursor TEXT NOT NULL,           -- behind the batch
-    frames BLOB NOT NULL,           -- MessagePack: a list of the frames' fields, in order
+    frames BLOB NOT NULL,           -- as in codec.py
     PRIMARY KEY (stream_id, last_seq)
 ) WITHOUT ROWID"""
 _INSERT = insert("batch", ("stream_id", "last_seq", "cursor", "frames"))
 _LAST = """SELECT COALESCE(
         (SELECT last_seq FROM batch WHERE stream_id = id ORDER BY last_seq DESC LIMIT 1), last_seq)
     FROM stream WHERE id = ? AND lease = ?"""
-_TEXTS = ("data", "event", "id")
-
-
-class _Row(Frame, frozen=True, array_like=True, gc=False):
-    """A frame without its fields' names, which would take as much room as a token does."""
-
-
-_DECODER = msgspec.msgpack.Decoder(list[_Row])
-
-
-def encoded(frames: Sequence[Frame]) -> bytes:
-    """The frames as MessagePack; what is no text (lone surrogates) becomes U+FFFD."""
-    try:
-        return msgspec.msgpack.encode([msgspec.structs.astuple(frame) for frame in frames])
-    except UnicodeEncodeError:
-        return encoded([_scrubbed(frame) for frame in frames])
-
-
-def _scrubbed(frame: Frame) -> Frame:
-    texts = {name: storable(getattr(frame, name)) for name in _TEXTS}
-    return msgspec.structs.replace(frame, **texts)
-
-
-def decoded(batch: bytes) -> list[Frame]:
-    """Raises Damaged."""
-    try:
-        return [Frame(*msgspec.structs.astuple(row)) for row in _DECODER.decode(batch)]
-    except msgspec.MsgspecError as error:
-        raise unreadable(error) from None
 
 
 def append(

@@ -28,7 +28,7 @@ _LEFT_OUT = "the upstream is left out"
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds. Over one, the answer is 413, 429 or 503; what is read or written already stays.
+    """Bounds. Over one, the answer is 429, or the stream is stopped; what has come of it stays.
 
     `event_bytes` and `stream_bytes` are of an event's data and of all that a stream's events hold;
     `live_streams` and `requests_per_minute` are for each owner, `readers` for each stream.

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from ssechat.core.dialects import Framing
 from ssechat.core.fold import mark_note
 from ssechat.core.frames import Frame, FrameKind, MarkName
+from ssechat.core.relay_ids import event_id
 from ssechat.core.sse import encode, encode_as
 from ssechat.journal import StreamJournal
-from ssechat.relay.ids import event_id
 
 RETRY = 1000
 """Milliseconds after which a reader that lost its connection should come back."""

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ssechat.core.relay_ids import BadCursor, place_of
 from ssechat.journal import UNFINISHED
 from ssechat.journal.owned import Owned
 from ssechat.relay.errors import Refusal
 from ssechat.relay.feed import Feed
-from ssechat.relay.ids import BadCursor, place_of
 from ssechat.relay.questions import Questions
 from ssechat.relay.reader import STREAM_HEADERS
 from ssechat.relay.relay import Relay

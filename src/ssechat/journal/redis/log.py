@@ -10,7 +10,7 @@ import msgspec
 
 from ssechat.core.fold import mark
 from ssechat.core.frames import Frame, FrameKind, MarkName
-from ssechat.journal.batches import decoded, encoded
+from ssechat.journal.codec import decoded, encoded
 
 Entry = tuple[bytes, dict[bytes, bytes]]
 """As redis-py reads it: the id, and the fields."""

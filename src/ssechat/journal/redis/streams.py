@@ -11,7 +11,7 @@ from typing import Unpack
 
 from ssechat.core.frames import Frame
 from ssechat.journal import ownership
-from ssechat.journal.batches import encoded
+from ssechat.journal.codec import encoded
 from ssechat.journal.problems import Damaged, LeaseLost, NotFound, not_found
 from ssechat.journal.records import UNFINISHED, Begun, NewStream, Outcome, StreamChange, StreamRow
 from ssechat.journal.redis import names, rows, scripts
