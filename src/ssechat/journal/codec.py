@@ -20,8 +20,8 @@ _DECODER = msgspec.msgpack.Decoder(list[_Row])
 
 
 def encoded(frames: Sequence[Frame]) -> bytes:
-    """MessagePack: a list of the frames' fields, in order. What is no text (lone surrogates) becomes
-    U+FFFD."""
+    """MessagePack: a list of the frames' fields, in order. What is no text (lone surrogates)
+    becomes U+FFFD."""
     try:
         return msgspec.msgpack.encode([msgspec.structs.astuple(frame) for frame in frames])
     except UnicodeEncodeError:

@@ -19,6 +19,8 @@ RETRY = 1000
 """Milliseconds after which a reader that lost its connection should come back."""
 RING = 256 * 2**10
 """Bytes of the newest events that are held for readers who keep up."""
+LEAST = 32
+"""Bytes for which an event counts that has less data, lest empty ones count nothing."""
 _PAGE = 500  # frames read at once
 
 
@@ -92,7 +94,7 @@ class Feed:
             self._look(frame)
             piece = self._piece(self.end, frame)
             self.end = piece.place
-            self.size += len(frame.data)
+            self.size += max(len(frame.data), LEAST)
             self._ring.append(piece)
             self._held += len(piece.data)
             while self._held > RING and len(self._ring) > 1:

@@ -8,7 +8,7 @@ from ssechat.core.dialects import Dialect
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.core.sse import encode_as
 from ssechat.journal import StreamJournal
-from ssechat.relay.feed import RETRY, Feed, Forgotten, Place
+from ssechat.relay.feed import LEAST, RETRY, Feed, Forgotten, Place
 from ssechat.relay.simple import Event, View, encoded
 
 
@@ -29,7 +29,7 @@ class SimpleFeed(Feed):
             self._look(frame)
             events = len(self._view.take(frame))
             self.end = Place(self.end.frames + 1, self.end.events + events)
-            self.size += len(frame.data)
+            self.size += max(len(frame.data), LEAST)
         self._wake()
 
     async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
