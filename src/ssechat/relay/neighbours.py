@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ssechat.core.errors import Problem
 from ssechat.journal import UNFINISHED
+from ssechat.relay import log
 
 if TYPE_CHECKING:
     from ssechat.journal.owned import Owned, OwnedStreams
@@ -51,7 +52,8 @@ async def reap(relay: Relay) -> None:
     while True:
         await asyncio.sleep(_REAP)
         with suppress(Problem):  # the journal cannot be reached: next time
-            await relay.streams.reap()
+            for live in await relay.streams.reap():
+                log.note("stream taken over", stream=live.stream_id)
 
 
 async def note_readers(relay: Relay) -> None:

@@ -175,6 +175,7 @@ class Relay:
         about = (live.stream_id, live.dialect, view_of(live.profile))
         feed = self.feeds.new(*about)
         held: list[Frame] = []
+        theirs = False
         upstream = live.profile.partition("/")[0]
 
         def take(frames: list[Frame]) -> None:
@@ -193,6 +194,10 @@ class Relay:
                 self.stop(live.stream_id, "an event is larger than this relay allows")
 
         def changed(live: Live) -> None:
+            nonlocal theirs
+            if theirs and not live.followed:
+                log.note("stream taken over", stream=live.stream_id)
+            theirs = live.followed
             if held and live.unsaved is None:
                 take([])
             self.starts.look(live)
