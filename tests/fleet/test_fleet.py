@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from support.fault_server import FaultServer, Request, Wire
 from support.hubs import DONE, FINISH, words
@@ -307,12 +308,25 @@ async def test_a_key_whose_request_failed_at_one_relay_starts_anew_at_another(
         headers = {"Idempotency-Key": "k"}
         first = asyncio.ensure_future(one.post(CHAT, json=asked("error"), headers=headers))
         await until(lambda: _asked(upstream, 1))
+        before = await _looks(relays)
         second = asyncio.ensure_future(two.post(CHAT, json=asked("error"), headers=headers))
-        await asyncio.sleep(0.2)
+        await until(lambda: _more_looks(relays, before + 3))
+        assert upstream.posts == ["error"]
         upstream.go.set()
         answers = await asyncio.gather(first, second)
         assert [answer.status_code for answer in answers] == [429, 429]
         assert upstream.posts == ["error", "error"]
+
+
+async def _looks(relays: Fleet) -> int:
+    """How often it was asked what is known of a stream, such as whether it has begun."""
+    async with Redis.from_url(relays.redis.url) as client:
+        told = await client.info("commandstats")
+    return int(told.get("cmdstat_hmget", {}).get("calls", 0))
+
+
+async def _more_looks(relays: Fleet, wanted: int) -> bool:
+    return await _looks(relays) >= wanted
 
 
 async def _asked(upstream: Upstream, count: int) -> bool:
