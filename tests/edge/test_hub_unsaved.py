@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ssechat.core.errors import JournalProblem
 from ssechat.core.frames import Frame, FrameKind
 from ssechat.hub import Hub, Live, keeper, recorder
-from ssechat.journal import DiskFull, Journal, Lease
+from ssechat.journal import DiskFull, Journal, Lease, StreamRow
 from support.fault_server import FaultServer, Request, Wire
 from support.hubs import (
     HERE,
@@ -261,3 +262,30 @@ async def test_stop_and_close_do_not_wait_for_a_journal_that_fails(tmp_path: Pat
             # The stop was written down, though what came before it was not.
             assert (await stored(hub, lives[1])).state == "stopped"
             assert (await stored(hub, lives[0])).text == f"a {BIG}c"
+
+
+async def test_what_was_written_down_and_cannot_be_read_back_is_forgotten_and_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(request: Request, wire: Wire) -> None:
+        raise AssertionError("nothing is to be sent")
+
+    async with FaultServer(never) as server:
+        known = profile(server.base_url)
+        async with opened(tmp_path, known) as hub:
+            read, refuses = hub.journal.stream, True
+
+            async def fails(stream_id: str) -> StreamRow:
+                if refuses:
+                    raise JournalProblem("it cannot be read now")
+                return await read(stream_id)
+
+            monkeypatch.setattr(hub.journal, "stream", fails)
+            with pytest.raises(JournalProblem):
+                await ask(hub, known)
+            refuses = False
+            async with asyncio.timeout(5):
+                while await hub.journal.streams():  # noqa: ASYNC110 - the journal tells nobody
+                    await asyncio.sleep(0.01)
+            assert await hub.journal.conversations() == []
+            assert server.requests == []

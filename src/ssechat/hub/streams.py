@@ -100,9 +100,23 @@ class Streams(Generic[J]):
                 **place,
             )
         )
-        row = await self.journal.stream(begun.stream_id)
+        try:
+            row = await self.journal.stream(begun.stream_id)
+        except JournalProblem:
+            if not place.get("conversation_id"):  # else there is more in it than this
+                self._start(self._keep_deleting(begun.conversation_id))
+            raise
         live = self._live(row)
         return live, self._open(live, row, way, passing)
+
+    async def _keep_deleting(self, conversation_id: str) -> None:
+        """Forget what was written down and not begun."""
+        while True:
+            try:
+                await self.journal.delete(conversation_id)
+                return
+            except JournalProblem:
+                await asyncio.sleep(1.0)
 
     async def discard(self, live: Live) -> None:
         """Forget a stream that was not started."""

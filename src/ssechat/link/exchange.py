@@ -35,10 +35,10 @@ class Exchange:
     """A request and its response. httpx runs in a task of its own, never in the caller's.
 
     httpcore 1.0 loses a connection for good if a task is cancelled again while it cleans up. The
-    task here is cancelled once, however often its caller is. What comes while the caller is busy
-    is one chunk for it, of `AHEAD` bytes at most, about. `pace`: so many seconds after a read the
-    next one follows (twice as many where much comes), and gets what has come meanwhile; the first
-    after a pause comes at once.
+    task here is cancelled once, however often its caller is. `AHEAD` bytes are read while the
+    caller is busy, about. `pace`: so many seconds after a read the next one follows (twice as many
+    where much comes), and all that has come meanwhile is one chunk; the first after a pause comes
+    at once.
     """
 
     opened: float
@@ -113,8 +113,11 @@ class Exchange:
             if held := self._held:
                 self._held, self._size = [], 0
                 self._taken.set()
-                joined = b"".join(chunk.data for chunk in held)
-                yield Chunk(joined, *held[-1][1:]) if len(held) > 1 else held[0]
+                if self._pace:
+                    joined = b"".join(chunk.data for chunk in held)
+                    held = [Chunk(joined, *held[-1][1:])]
+                for chunk in held:
+                    yield chunk
             elif self._task.done():
                 self._task.result()
                 return

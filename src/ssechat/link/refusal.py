@@ -29,16 +29,12 @@ REMEDIES = {
 
 _NAMES = {"text/html": "an HTML page", "application/json": "a JSON body", "": "no content type"}
 
+_RELAYED = "ssechat-stream-id"
 _STREAMED = ("text/event-stream", "application/x-ndjson", "application/ndjson")
 _MEDIA = {
     Framing.SSE: ("text/event-stream",),
-    # Ollama answers with one line alone as plain JSON; our relay sends its lines again as events.
-    Framing.NDJSON: (
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/json",
-        "text/event-stream",
-    ),
+    # Ollama answers with one line alone as plain JSON.
+    Framing.NDJSON: ("application/x-ndjson", "application/ndjson", "application/json"),
 }
 
 
@@ -46,14 +42,16 @@ def is_stream(response: httpx.Response, framing: Framing) -> bool:
     """Whether this is a stream that came as it was asked for."""
     return (
         response.status_code == 200
-        and _media_type(response) in _MEDIA[framing]
+        and _media_type(response) in _MEDIA[framing_of(response, framing)]
         and not _encoding(response)
     )
 
 
 def framing_of(response: httpx.Response, framing: Framing) -> Framing:
-    """How the body of a stream is cut into frames, where `framing` is usual."""
-    return Framing.SSE if _media_type(response) == "text/event-stream" else framing
+    """How the body of a stream is cut into frames, where `framing` is usual: our relay sends lines
+    of JSON again as events."""
+    again = _media_type(response) == "text/event-stream" and _RELAYED in response.headers
+    return Framing.SSE if again else framing
 
 
 def refusal(
