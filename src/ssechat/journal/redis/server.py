@@ -103,6 +103,10 @@ class Server:
     async def close(self) -> None:
         for client in (self.client, self.waiting):
             await client.aclose()
+            pool: Any = getattr(client, "connection_pool", None)  # a cluster has many
+            manager = getattr(pool, "sentinel_manager", None)
+            for sentinel in manager.sentinels if manager else ():
+                await sentinel.aclose()
 
 
 def _fit(told: str) -> bool:
