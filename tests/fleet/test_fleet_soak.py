@@ -17,7 +17,7 @@ from support.relay_fleet import Fleet, fleet
 from support.soak import LIMITS, READERS, Soak, check_log, held, upstream
 
 pytestmark = needs_redis
-SECONDS = max(12.0, soak.SECONDS / 2)
+SECONDS = max(12.0, soak.SECONDS / 4)
 
 
 @pytest.mark.timeout(SECONDS + 180)
