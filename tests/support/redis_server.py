@@ -23,9 +23,7 @@ class RedisServer:
     def __init__(self, folder: Path, *options: str, durable: bool = True) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = _free_port()
         fsync = "always" if durable else "everysec"
         self._options = ["--appendonly", "yes", "--appendfsync", fsync, *options]
         self.start()
@@ -78,6 +76,16 @@ class RedisServer:
         """To be called while it is killed: it will start with the files of then."""
         shutil.rmtree(self.folder)
         shutil.copytree(copy, self.folder)
+
+
+def _free_port() -> int:
+    """A node of a cluster also uses the port that is 10,000 higher."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port + 10_000 < 2**16:
+            return port
 
 
 @contextmanager

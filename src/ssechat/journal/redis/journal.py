@@ -217,8 +217,8 @@ class RedisJournal(RedisStreams):
     async def note_read(self, stream_ids: Iterable[str]) -> None:
         for stream in stream_ids:
             key = names.read(stream)
-            await self._do(self._client.hset(key, self.owner, str(time.time() + _READ)))
-            await self._do(self._client.expire(key, _READ))
+            until = str(time.time() + _READ)
+            await self._writer.run(scripts.NOTE, (key,), _READ, self.owner, until)
 
     async def read_elsewhere(self, stream_ids: Iterable[str]) -> set[str]:
         streams, now, ours = list(stream_ids), time.time(), self.owner.encode()

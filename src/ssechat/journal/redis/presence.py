@@ -6,10 +6,9 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
 
 from ssechat.core.errors import JournalProblem
-from ssechat.journal.redis import names
+from ssechat.journal.redis import names, scripts
 from ssechat.journal.redis.log import Entry
 from ssechat.journal.redis.server import Gone, Server
 
@@ -98,10 +97,9 @@ class Presence:
 
     async def order(self, relay: str, stream_id: str, why: str) -> None:
         """Ask another relay to stop a stream of its."""
-        client, key = self._server.client, names.orders(relay)
-        order: dict[Any, Any] = {"stream": stream_id, "why": why}
-        await self._server.do(client.xadd(key, order, maxlen=_ORDERS, approximate=True))
-        await self._server.do(client.expire(key, _ORDERS_KEPT))
+        key, order = names.orders(relay), ("stream", stream_id, "why", why)
+        asked = (scripts.ORDER.text, 1, key, _ORDERS_KEPT, _ORDERS, *order)
+        await self._server.do(self._server.client.eval(*asked))
 
     async def _hear(self) -> None:
         """Until cancelled: what others ask of this relay."""

@@ -113,6 +113,18 @@ redis.call('SET', KEYS[5], '1', 'PX', ARGV[4])
 return 1
 """)
 
+# KEYS hash. ARGV seconds to keep it, field, value.
+NOTE = _script("""
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+""")
+
+# KEYS log. ARGV seconds to keep it, how many entries, then the fields and values of the new one.
+ORDER = _script("""
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3))
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+""")
+
 # KEYS one. ARGV the value that it must have.
 DROP = _script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
