@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ssechat.relay import access
+from ssechat.relay import access, feed, reader
 from ssechat.relay.config import Limits
 from ssechat.relay.feed import RING
 from support.fault_server import FaultServer, Handler, Request, Wire
@@ -115,6 +115,78 @@ async def test_readers_are_let_go_when_their_token_is_revoked_and_no_others(
             await looked[0].whole()
         go_on.set()
         assert numbers(await looked[1].whole()) == [1, 2, 3]
+
+
+async def alive(body: Body) -> None:
+    """Wait until a comment has come which says so."""
+    async with asyncio.timeout(10):
+        while ": alive\n" not in body.text:
+            body.text += await anext(body.parts)
+
+
+async def test_a_reader_of_a_silent_stream_hears_that_its_connection_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "HEARTBEAT", 0.2)
+    go_on = asyncio.Event()
+    async with (
+        FaultServer(held(go_on)) as server,
+        relaying(tmp_path, server.base_url) as relay,
+        relay.asking() as answer,
+        relay.asking("/api/chat", body={"prompt": "x", "model": "m"}) as simple,
+    ):
+        bodies = Body(answer), Body(simple)
+        await asyncio.gather(*map(alive, bodies))
+        go_on.set()
+        first, second = [await body.whole() for body in bodies]
+        assert numbers(first) == [1, 2, 3]
+        assert numbers(second) == list(range(1, len(numbers(second)) + 1))
+
+
+async def test_there_are_no_comments_between_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "HEARTBEAT", 0.2)
+    go_on, line = asyncio.Event(), '{"message":{"content":"a"},"done":false}\n'
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.open_stream(content_type="application/x-ndjson")
+        await wire.chunk(line)
+        await go_on.wait()
+        await wire.chunk(line.replace("false", "true"))
+        await wire.end()
+
+    async with (
+        FaultServer(handler) as server,
+        relaying(tmp_path, server.base_url) as relay,
+        relay.asking("/up/api/chat", body={"model": "m", "messages": []}) as answer,
+        relay.client.stream("GET", answer.headers["location"]) as events,
+    ):
+        await alive(Body(events))
+        go_on.set()
+        assert await Body(answer).whole() == line + line.replace("false", "true")
+
+
+@pytest.mark.usefixtures("watchful")
+async def test_a_reader_that_takes_nothing_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PATIENCE", 0.2)
+
+    async def large(request: Request, wire: Wire) -> None:
+        await wire.open_stream()
+        for _ in range(40):
+            await wire.event(words("x" * 500_000))
+        await finish(wire)
+
+    async with (
+        FaultServer(large) as server,
+        relaying(tmp_path, server.base_url) as relay,
+        relay.asking() as answer,
+    ):
+        await readers(relay, stream_of(answer), 0)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await Body(answer).whole()
 
 
 async def test_a_reader_of_the_simple_view_is_not_given_more_than_it_can_take(

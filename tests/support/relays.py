@@ -126,17 +126,17 @@ class Body:
 
     def __init__(self, response: httpx.Response) -> None:
         self.text = ""
-        self._parts = response.aiter_text()
+        self.parts = response.aiter_text()
 
     async def until(self, number: int) -> str:
         """What has come once event `number` has."""
         while number not in numbers(self.text) or not self.text.endswith("\n\n"):
-            self.text += await anext(self._parts)
+            self.text += await anext(self.parts)
         return self.text
 
     async def whole(self) -> str:
         """All of it, once it has ended."""
-        async for part in self._parts:
+        async for part in self.parts:
             self.text += part
         return self.text
 

@@ -86,9 +86,8 @@ class Keeper:
         await self._recorder.idle()
         live = self._live
         live.close(settle)
-        relayed = (
-            live.fold.reply.verdict is not None
-        )  # it was cut behind the server: it has no more
+        # It was cut behind the server, which has no more.
+        relayed = live.fold.reply.verdict is not None
         no_way = live.machine.rung is Rung.NONE or live.handle.scheme == HOPED or relayed
         if no_way and live.way in KEPT and settle.end is EndState.CUT:
             live.handle = NOTHING

@@ -124,9 +124,13 @@ class Live:
         return self.outcome.end if self.outcome else None
 
     def take(self, frames: list[Frame]) -> Taken:
-        """Fold committed frames."""
-        meant, late, at_once = 0, False, False
+        """Pass committed frames on, and fold them."""
         self.tap(frames)
+        return self.add(frames)
+
+    def add(self, frames: list[Frame]) -> Taken:
+        """Fold committed frames that have been passed on."""
+        meant, late, at_once = 0, False, False
         for frame in frames:
             self.history.add(frame)
             ended, length = self.fold.reply.verdict, self.fold.reply.chars

@@ -97,6 +97,7 @@ class Pump:
             live.stream_id,
             cursor=live.cursor,
             saved_seq=live.seq,
+            safe=lambda frames: live.tap(frames),
             recorded=self._recorded,
             trouble=lambda problem: self._keeper.trouble(problem),
             dispossessed=self._lost,
@@ -301,7 +302,7 @@ class Pump:
         before = self.live.fold.reply.verdict
         # Events that mean nothing are no progress: a server that sends one and closes, again and
         # again, is given up in the end.
-        taken = self.live.take(frames)
+        taken = self.live.add(frames)
         self.look_for_handle()
         retry = next((f.retry for f in reversed(frames) if f.retry is not None), None)
         if taken.meant or retry is not None or any(map(is_payload, frames)):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import reduce
+from typing import NamedTuple
 
 from ssechat.core.errors import JournalProblem
 from ssechat.core.frames import Frame
@@ -25,7 +26,8 @@ SLICE = 64  # frames folded in one go: a millisecond or two
 class Recorder:
     """The one way of a stream's frames into its journal.
 
-    `recorded(frames)` is called after each commit, in order; `trouble(problem or None)` when
+    After each commit, in order, `safe(frames)` is called, and once whoever waited for them has had
+    a turn, `recorded(frames)`; `trouble(problem or None)` when
     writing fails and when it works again; `dispossessed()` once another process owns the stream:
     from then on frames are dropped. `saved_seq` is the number of the last frame in the journal.
     `pace` is how many seconds apart commits are at least; the first after a pause comes at once.
@@ -38,6 +40,7 @@ class Recorder:
         *,
         cursor: str,
         saved_seq: int,
+        safe: Callable[[list[Frame]], object],
         recorded: Callable[[list[Frame]], None],
         trouble: Callable[[JournalProblem | None], None],
         dispossessed: Callable[[], None],
@@ -48,6 +51,7 @@ class Recorder:
         self._journal = journal
         self._stream_id = stream_id
         self._cursor = cursor
+        self._safe = safe
         self._recorded = recorded
         self._trouble = trouble
         self._dispossessed = dispossessed
@@ -90,60 +94,71 @@ class Recorder:
             self._retry.cancel()
 
     def _start(self) -> None:
-        if self._worker is None:
-            self._worker = asyncio.ensure_future(self._work())
+        """Write at once where that may be: not only when a task has its turn."""
+        if self._worker is None and (self._waiting or self._due):
+            first = self._begin() if self._wait() <= 0 else None
+            self._worker = asyncio.ensure_future(self._work(first))
 
     def _try_again(self) -> None:
         self._due = bool(self.unsaved)
         self._start()
 
-    async def _work(self) -> None:
+    async def _work(self, writing: _Writing | None) -> None:
         try:
-            while self._waiting or self._due:
-                await self._keep_pace()
-                batch, self._waiting = self._waiting, []
-                if await self._take(batch) and batch:
-                    await self._fold(batch)
+            while writing or self._waiting or self._due:
+                if writing is None:
+                    if (pause := self._wait()) > 0:
+                        await asyncio.sleep(pause)
+                    writing = self._begin()
+                if await self._written(writing):
+                    await self._fold(writing.batch)
+                writing = None
         finally:
             self._worker = None
 
-    async def _keep_pace(self) -> None:
-        """What comes right after a commit waits for others to be committed with it."""
-        if self._pace:
-            now = time.monotonic()
-            if now < self._next:
-                await asyncio.sleep(self._next - now)
-            self._next = max(now, self._next) + self._pace
+    def _wait(self) -> float:
+        """Seconds: what comes right after a commit waits for others to be committed with it."""
+        return self._next - time.monotonic() if self._pace else 0.0
 
     async def _fold(self, batch: list[Frame]) -> None:
         """In slices: a replay may bring thousands at once, and others have their turn."""
         for at in range(0, len(batch), SLICE):
-            if at:
-                await asyncio.sleep(0)
-            self._recorded(batch[at : at + SLICE])
+            part = batch[at : at + SLICE]
+            self._safe(part)
+            await asyncio.sleep(0)
+            self._recorded(part)
 
-    async def _take(self, batch: list[Frame]) -> bool:
-        """Save what can be saved; whether the stream is ours. While the journal refuses, frames
-        gather until the next try, however many come."""
+    def _begin(self) -> _Writing:
+        """Hand what waits to the journal. While that refuses, frames gather until the next try,
+        however many come."""
+        batch, self._waiting = self._waiting, []
+        self._next = time.monotonic() + self._pace
         if not self._ours:
-            return False
+            return _Writing([])
         self._cursor = reduce(moved, batch, self._cursor)
         if self.unsaved and not self._due:
             self.unsaved += batch
-            return True
+            return _Writing(batch)
         self._due = False
-        await self._save(self.unsaved + batch)
+        frames = self.unsaved + batch
+        number = self._journal.append(self._stream_id, frames, self._cursor)
+        return _Writing(batch, frames, number)
+
+    async def _written(self, writing: _Writing) -> bool:
+        """Whether the stream is ours; then what has been written, or cannot be, may be folded."""
+        if writing.number is not None:
+            await self._save(writing.frames, writing.number)
         return self._ours
 
-    async def _save(self, frames: list[Frame]) -> None:
+    async def _save(self, frames: Sequence[Frame], number: Awaitable[int]) -> None:
         try:
-            self.saved_seq = await self._journal.append(self._stream_id, frames, self._cursor)
+            self.saved_seq = await number
         except LeaseLost:
             self._ours = False
             self.unsaved = []
             self._dispossessed()
         except JournalProblem as problem:
-            self.unsaved = frames
+            self.unsaved = list(frames)
             self._trouble(problem)
             self._retry_later()
             return
@@ -157,6 +172,14 @@ class Recorder:
         if self._retry is not None:
             self._retry.cancel()
         self._retry = asyncio.get_running_loop().call_later(RETRY, self._try_again)
+
+
+class _Writing(NamedTuple):
+    """A batch, and the `frames` that are being written with it; the last one's number to come."""
+
+    batch: list[Frame]
+    frames: Sequence[Frame] = ()
+    number: Awaitable[int] | None = None
 
 
 def _size(frame: Frame) -> int:

@@ -13,6 +13,8 @@ from ssechat.journal import problems, schema
 
 BUSY_TIMEOUT = 10.0  # s that a statement waits for another process' lock
 
+_ROOM = 4_200_000  # bytes: 1,000 pages, after which the log is begun anew
+
 T = TypeVar("T")
 
 
@@ -77,10 +79,29 @@ def _writer(path: Path, durable: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA foreign_keys = ON")
         schema.migrate(connection)
+        if durable:
+            _make_room(connection, path.with_name(f"{path.name}-wal"))
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _make_room(connection: sqlite3.Connection, log: Path) -> None:
+    """Let the write-ahead log grow before there is need: a commit that makes it longer waits for
+    the disk to note its length, too. Its contents stay as they are."""
+    try:
+        if log.exists() and log.stat().st_size >= _ROOM:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE room (bytes BLOB)")
+        connection.execute("INSERT INTO room VALUES (zeroblob(?))", (_ROOM,))
+        connection.execute("DROP TABLE room")
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+    except (OSError, sqlite3.Error):  # it is slower then; what is really wrong shows soon enough
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _reader(path: Path) -> sqlite3.Connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol, Unpack
 
 from ssechat.core.frames import Frame
@@ -33,8 +33,9 @@ class StreamJournal(Protocol):
         """Write down a request before it is sent, and the stream that is to answer it; ours."""
         ...
 
-    async def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> int:
-        """Append frames and move the cursor, as one. Returns the last number. May be LeaseLost."""
+    def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> Awaitable[int]:
+        """Append frames and move the cursor, as one. The last number. May be LeaseLost. It may be
+        under way before it is awaited."""
         ...
 
     async def update_stream(self, stream_id: str, **change: Unpack[StreamChange]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -46,17 +46,18 @@ class Database:
         """Open or create `path`, bring it to the newest format, and start the two threads."""
         return cls(path, *await asyncio.to_thread(connect, path, durable))
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction of its own; it is committed on return.
+    def write(self, work: Work[T]) -> Awaitable[T]:
+        """Run `work` in a transaction of its own; it is committed once this has been awaited, and
+        under way before.
 
         `work` may be run again if the transaction as a whole was lost, so it must not have effects
         besides. If the caller is cancelled it is done all the same.
         """
-        return await self._do(self._writer, work)
+        return self._do(self._writer, work)
 
-    async def read(self, work: Work[T]) -> T:
+    def read(self, work: Work[T]) -> Awaitable[T]:
         """Run `work`, whose statements all see one state of the file."""
-        return await self._do(self._reader, work)
+        return self._do(self._reader, work)
 
     async def flush(self) -> None:
         """Return once everything that was handed to `write` before is committed (or failed)."""
@@ -73,11 +74,14 @@ class Database:
             await self._reader.stop(sqlite3.Connection.close)
             await self._writer.stop(_checkpoint_and_close)
 
-    async def _do(self, worker: Worker, work: Work[T]) -> T:
-        if self._closed:
+    def _do(self, worker: Worker, work: Work[T]) -> Awaitable[T]:
+        return self._outcome(None if self._closed else worker.submit(work))
+
+    async def _outcome(self, future: asyncio.Future[T] | None) -> T:
+        if future is None:
             raise JournalProblem("the journal is closed", remedy="start ssechat again")
         try:
-            return await worker.submit(work)
+            return await future
         except sqlite3.Error as error:
             raise problems.from_sqlite(error, self.path) from error
         except UnicodeEncodeError as error:

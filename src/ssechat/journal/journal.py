@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
@@ -70,9 +70,10 @@ class Journal(Library):
         """Write down a question and the stream that is to answer it; the head moves there."""
         return await self._write(lambda c: begin.begin(c, self._own, new, time.time()))
 
-    async def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> int:
+    def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> Awaitable[int]:
         """Append frames and move the cursor, as one. Returns the last number. May be LeaseLost."""
-        return await self._write(lambda c: frames.append(c, self._own, stream_id, batch, cursor))
+        own = self._own
+        return self._database.write(lambda c: frames.append(c, own, stream_id, batch, cursor))
 
     async def update_stream(self, stream_id: str, **change: Unpack[StreamChange]) -> None:
         """Note what became known of a live stream. May be LeaseLost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from ssechat.core.frames import Frame
@@ -83,8 +83,9 @@ class RelayJournal(Journal):
         if last is not None:
             self.written(stream_id, last)
 
-    async def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> int:
-        return await self._write(lambda c: batches.append(c, self._own, stream_id, batch, cursor))
+    def append(self, stream_id: str, batch: Sequence[Frame], cursor: str) -> Awaitable[int]:
+        own = self._own
+        return self._database.write(lambda c: batches.append(c, own, stream_id, batch, cursor))
 
     async def stream(self, stream_id: str) -> StreamRow:
         return await self._read(lambda c: batches.told(c, streams.get(c, stream_id)))

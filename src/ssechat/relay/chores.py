@@ -18,7 +18,8 @@ async def lasting(work: Callable[[], Awaitable[object]]) -> None:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - the relay's other work must go on; it is logged
-            log.failed(f"chore {getattr(work, '__name__', 'unnamed')}", error)
+            name = getattr(getattr(work, "func", work), "__name__", "unnamed")
+            log.failed(f"chore {name}", error)
         await asyncio.sleep(_RETRY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
@@ -21,6 +22,9 @@ RING = 256 * 2**10
 """Bytes of the newest events that are held for readers who keep up."""
 LEAST = 32
 """Bytes for which an event counts that has less data, lest empty ones count nothing."""
+HEARTBEAT = 15.0
+"""Seconds without an event after which a comment says that the connection lives."""
+ALIVE = b": alive\n"
 _PAGE = 500  # frames read at once
 
 
@@ -59,6 +63,8 @@ class Feed:
         self.closed = False
         self.readers = 0
         self._leaving = False
+        self._beats = 0
+        self._spoke = time.monotonic()
         self._journal = journal
         self._ring: deque[Piece] = deque()
         self._held = 0
@@ -90,6 +96,7 @@ class Feed:
 
     def take(self, frames: Iterable[Frame]) -> None:
         """These frames follow; they are safe."""
+        held = self._held
         for frame in frames:
             self._look(frame)
             piece = self._piece(self.end, frame)
@@ -97,9 +104,16 @@ class Feed:
             self.size += max(len(frame.data), LEAST)
             self._ring.append(piece)
             self._held += len(piece.data)
-            while self._held > RING and len(self._ring) > 1:
-                self._held -= len(self._ring.popleft().data)
-        self._wake()
+        self._wake(spoken=self._held > held)
+        while self._held > RING and len(self._ring) > 1:
+            self._held -= len(self._ring.popleft().data)
+
+    def beat(self) -> None:
+        """To be called about once a second: readers who have heard nothing for long hear that
+        their connection lives."""
+        if self.readers and time.monotonic() - self._spoke >= HEARTBEAT:
+            self._beats += 1
+            self._wake(spoken=True)
 
     def _look(self, frame: Frame) -> None:
         """This frame follows: it may begin an epoch."""
@@ -127,11 +141,11 @@ class Feed:
         NDJSON as it came, without ids. May be Forgotten."""
         place = await self._find(after)
         while True:
-            changed = self._changed
             if place.frames >= self.end.frames:  # more, where the journal was read ahead of us
                 if self.closed or self._leaving:
                     return
-                await changed.wait()
+                if (alive := await self._news()) and not lines:
+                    yield alive
                 continue
             pieces = self._from_ring(place, lines) or await self._from_journal(place, lines)
             if not pieces:
@@ -199,6 +213,14 @@ class Feed:
         each = self.size // self.end.frames if self.end.frames else RING
         return max(1, min(_PAGE, RING // max(each, 1)))
 
-    def _wake(self) -> None:
+    async def _news(self) -> bytes:
+        """Wait until something has changed; a comment, if it is but the time that has passed."""
+        beats = self._beats
+        await self._changed.wait()
+        return ALIVE if self._beats > beats else b""
+
+    def _wake(self, *, spoken: bool = False) -> None:
+        if spoken:
+            self._spoke = time.monotonic()
         self._changed.set()
         self._changed = asyncio.Event()

@@ -42,6 +42,11 @@ class Feeds:
         for feed in self._feeds.values():
             feed.hang_up()
 
+    def beat(self) -> None:
+        """To be called about once a second."""
+        for feed in self._feeds.values():
+            feed.beat()
+
     def new(self, stream_id: str, dialect: str, view: str) -> Feed:
         """An empty one, instead of any that was there."""
         for id in [id for id, feed in self._feeds.items() if feed.closed and not feed.readers]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -14,8 +14,6 @@ from ssechat.relay import access
 from ssechat.relay.access import Entry
 from ssechat.relay.feed import Feed, Forgotten
 
-HEARTBEAT = 15.0
-"""Seconds without an event after which a comment says that the connection lives."""
 PATIENCE = 60.0
 """Seconds that a reader may take nothing, before its connection breaks off: it has its cursor."""
 STREAM_HEADERS = {
@@ -51,13 +49,14 @@ class Reading(Response):
         self._after = after
         self._left = left
         self._lines = lines
+        self._taking_since: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._feed.readers += 1
         sending = asyncio.ensure_future(self._send(send))
         hearing = asyncio.ensure_future(_hung_up(receive))
         try:
-            await _first(sending, hearing, scope.get("state", {}).get("entry"))
+            await self._over(sending, hearing, scope.get("state", {}).get("entry"))
             left = hearing.done() and not sending.done()
             if sending.done():
                 sending.result()
@@ -72,51 +71,32 @@ class Reading(Response):
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        events = self._feed.follow(self._after, lines=self._lines)
         try:
-            async for data in events if self._lines else _alive(events):
-                async with asyncio.timeout(PATIENCE):
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-        except (Forgotten, JournalProblem, TimeoutError):
+            async for data in self._feed.follow(self._after, lines=self._lines):
+                self._taking_since = time.monotonic()
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+                self._taking_since = None
+        except (Forgotten, JournalProblem):
             return
         if self._feed.closed:  # else the connection breaks off, lest it looks like the end
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-
-async def _first(
-    sending: asyncio.Future[None], hearing: asyncio.Future[None], entry: Entry | None
-) -> None:
-    """Returns when all is sent, the reader has hung up, or what let them in does not hold."""
-    while True:
-        ends = asyncio.wait(
-            {sending, hearing}, timeout=access.LOOK, return_when=asyncio.FIRST_COMPLETED
-        )
-        done, _ = await ends
-        if done or (entry is not None and not await entry.holds()):
-            return
-
-
-async def _alive(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The events, and a comment where there is none for long."""
-    coming: asyncio.Future[bytes] | None = None
-    try:
+    async def _over(
+        self, sending: asyncio.Future[None], hearing: asyncio.Future[None], entry: Entry | None
+    ) -> None:
+        """Returns when all is sent, the reader has hung up or takes nothing any more, or what let
+        them in does not hold."""
         while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT)
-            if not done:
-                yield b": alive\n"
-                continue
-            try:
-                data = coming.result()
-            except StopAsyncIteration:
+            ends = asyncio.wait(
+                {sending, hearing}, timeout=access.LOOK, return_when=asyncio.FIRST_COMPLETED
+            )
+            done, _ = await ends
+            if done or self._stuck() or (entry is not None and not await entry.holds()):
                 return
-            coming = None
-            yield data
-    finally:
-        if coming is not None:
-            coming.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await coming
+
+    def _stuck(self) -> bool:
+        since = self._taking_since
+        return since is not None and time.monotonic() - since > PATIENCE
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -51,7 +51,10 @@ class Relay:
         journal.last_event = self._last_event
         journal.written = self._written
         journal.stop_asked = self.stop
-        work = (upkeep.watch_readers, upkeep.tidy, neighbours.reap, neighbours.note_readers)
+        work = (
+            *(upkeep.watch_readers, upkeep.keep_alive, upkeep.tidy),
+            *(neighbours.reap, neighbours.note_readers),
+        )
         self._tasks = [asyncio.create_task(lasting(partial(one, self))) for one in work]
 
     @classmethod

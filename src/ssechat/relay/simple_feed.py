@@ -25,23 +25,24 @@ class SimpleFeed(Feed):
         self._view = View(codec)
 
     def take(self, frames: Iterable[Frame]) -> None:
+        before = self.events
         for frame in frames:
             self._look(frame)
             events = len(self._view.take(frame))
             self.end = Place(self.end.frames + 1, self.end.events + events)
             self.size += max(len(frame.data), LEAST)
-        self._wake()
+        self._wake(spoken=self.events > before)
 
     async def follow(self, after: int = 0, *, lines: bool = False) -> AsyncIterator[bytes]:
         """What follows event number `after`, to the end of the stream."""
         view, place = View(self._codec), Place()
         while True:
-            changed = self._changed
             rest = self.end.frames - place.frames
             if rest <= 0:
                 if self.closed or self._leaving:
                     return
-                await changed.wait()
+                if alive := await self._news():
+                    yield alive
                 continue
             rows = await self._journal.frames(self.stream_id, place.frames, min(rest, self._page))
             if not rows:

@@ -1,4 +1,4 @@
-"""What the relay does by itself: it ends streams that nobody reads, and forgets old ones."""
+"""What the relay does by itself: it ends what nobody reads, keeps connections alive, forgets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssechat.core.errors import Problem
 if TYPE_CHECKING:
     from ssechat.relay.relay import Relay
 
-_LOOK = 1.0  # s between looks at streams that nobody reads
+_LOOK = 1.0  # s between looks at streams that nobody reads, or in which nothing comes
 _FORGET = 60.0  # s between looks at streams that ended long ago
 
 
@@ -34,6 +34,13 @@ async def watch_readers(relay: Relay) -> None:
                 unread[stream] = now
             else:
                 relay.stop(stream, "nobody read it for too long")
+
+
+async def keep_alive(relay: Relay) -> None:
+    """Say now and then that connections live on which nothing comes."""
+    while True:
+        relay.feeds.beat()
+        await asyncio.sleep(_LOOK)
 
 
 async def tidy(relay: Relay) -> None:
