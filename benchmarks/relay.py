@@ -7,6 +7,9 @@ A server streams in a process of its own, and so do the relay and the proxy (htt
 events come than direct. Then: 500 streams of 20 events a second each, and whether all came, once;
 how fast a stream of 100,000 events is read again; memory for a stream that goes on, and for one
 that has ended.
+
+An event is passed on once it is on the disk. So beside that stands what a bare commit costs there,
+and how late events come where the journal is in memory.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -38,6 +42,7 @@ FAST, EVENTS = 2_000, 10_000  # events a second and in all, for CPU
 SLOW, FEW = 20, 200  # the same for lateness
 MANY, EACH = 500, 200  # streams at once, and events in each at SLOW a second
 LONG = 100_000  # events
+MEMORY = Path("/dev/shm")
 _SENT = re.compile(rb'"sent":([0-9.]+)')
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -84,12 +89,13 @@ def proxied() -> Iterator[Place]:
 
 
 @contextmanager
-def relayed() -> Iterator[Place]:
+def relayed(folder: Path | None = None) -> Iterator[Place]:
+    """`folder` is where the journal is, in a folder of its own."""
     limits = f"[limits]\nlive_streams = {2 * MANY}\nrequests_per_minute = 1000000\n"
     with (
         serving() as port,
-        tempfile.TemporaryDirectory() as folder,
-        relay_process(Path(folder), f"http://127.0.0.1:{port}", more=limits) as relay,
+        tempfile.TemporaryDirectory(dir=folder) as own,
+        relay_process(Path(own), f"http://127.0.0.1:{port}", more=limits) as relay,
     ):
         headers = {"Authorization": f"Bearer {relay.token}"}
         yield Place(relay.url, f"/up{CHAT}", relay.process.pid, headers)
@@ -161,6 +167,23 @@ def cost(make: Callable[[], AbstractContextManager[Place]]) -> dict[str, float]:
         return asyncio.run(run(place))
 
 
+def commit() -> dict[str, float]:
+    """Milliseconds that SQLite takes to write one event to the disk, as often as SLOW is."""
+    took: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        database = sqlite3.connect(Path(folder) / "bare.db", isolation_level=None)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("CREATE TABLE event (number INTEGER PRIMARY KEY, data BLOB)")
+        for number in range(FEW):
+            time.sleep(1 / SLOW)
+            began = time.perf_counter()
+            database.execute("INSERT INTO event VALUES (?, ?)", (number, bytes(250)))
+            took.append(1000 * (time.perf_counter() - began))
+        database.close()
+    return {"p50": median(took), "p99": quantiles(took, n=100)[-1]}
+
+
 async def crowd(place: Place) -> tuple[int, float, float]:
     """Events that are missing or came twice of MANY streams; bytes for each that goes on and each
     that has ended."""
@@ -197,6 +220,8 @@ def main() -> None:
             "direct": lambda: cost(direct),
             "byte proxy": lambda: cost(proxied),
             "relay": lambda: cost(relayed),
+            "in memory": lambda: cost(lambda: relayed(MEMORY)),
+            "bare commit": commit,
         },
     )
     for name, one in found.items():
@@ -205,6 +230,9 @@ def main() -> None:
     bar("CPU per event, against the byte proxy", relay["cpu"] / proxy["cpu"], "x", 1.5)
     bar("added latency, p50, against direct", relay["p50"] - straight["p50"], "ms", 1.0)
     bar("added latency, p99, against direct", relay["p99"] - straight["p99"], "ms", 10.0)
+    memory, written = found["in memory"]["p50"] - straight["p50"], found["bare commit"]["p50"]
+    bar("added latency, p50, with the journal in memory", memory, "ms", 1.0)
+    print(f"a bare commit takes {written:.2f} ms of it where the journal is on the disk")
     with relayed() as place:
         wrong, live, ended = asyncio.run(crowd(place))
     bar(f"{MANY} streams: events lost or doubled", wrong, "", 0, f"of {MANY * EACH}")
