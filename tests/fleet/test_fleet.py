@@ -255,6 +255,9 @@ async def test_running_streams_outlast_redis_and_new_ones_are_refused(
         refused = await one.post(CHAT, json=asked("new"))
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
+        for answer in (refused, await one.get("/readyz")):
+            assert "journal in Redis" in answer.text
+            assert str(relays.redis.port) not in answer.text  # where it is concerns nobody
         relays.redis.start()
         await until(lambda: _status(one, "/readyz", 200))
         await until(lambda: _status(two, "/readyz", 200))

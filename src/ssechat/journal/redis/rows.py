@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ssechat.core.conversation import Call
 from ssechat.journal.owned import Owned
 from ssechat.journal.records import LIVE, NewStream, Outcome, StreamChange, StreamRow
 from ssechat.journal.redis.writer import Value
@@ -59,7 +58,7 @@ def stream_row(stream_id: str, found: Hash, call: bytes | None) -> StreamRow:
         profile=_str(found, "profile"),
         dialect=_str(found, "dialect"),
         model=_str(found, "model"),
-        call=call_of(call),
+        call=call_from_blob(call),
         idempotency_key=_str(found, "upstream_key"),
         resume_path=_str(found, "resume_path"),
         remote_id=_str(found, "remote_id"),
@@ -97,10 +96,6 @@ def owned_row(stream_id: str, found: Hash) -> Owned | None:
         conversation_id=stream_id,
         profile=_str(found, "profile"),
     )
-
-
-def call_of(blob: bytes | None) -> Call:
-    return call_from_blob(blob)
 
 
 def text(value: str) -> bytes:

@@ -95,8 +95,8 @@ class Server:
         known = (_REMEDIES.get(one.__name__) for one in type(error).__mro__)
         remedy = next(filter(None, known), _START)
         return Gone(
-            f"the journal in Redis at {self.where} cannot be read or written",
-            detail=f"{kind}: {told}" if _fit(told) else kind,
+            "the journal in Redis cannot be read or written",  # readers of a relay are told this
+            detail=f"{self.where}: {kind}: {told}" if _fit(told) else f"{self.where}: {kind}",
             remedy=remedy,
         )
 

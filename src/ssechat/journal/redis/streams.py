@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -241,8 +240,6 @@ class RedisStreams:
                 del self._ahead[next(iter(self._ahead))]
             self._ahead[stream_id] = (after, frames)
             self._note_place(stream_id, came[-1][0] if came[-1][1] else None)
-        if came and not frames:
-            await asyncio.sleep(0)
 
     # Owners that die.
 
