@@ -39,6 +39,7 @@ from ssechat.core.resume.limits import (
     LINGER,
     MAX_FLOOR,
     MAX_TRIES,
+    REST,
     STALL_AFTER,
     TRANSIENT,
 )
@@ -69,7 +70,7 @@ def test_every_other_verdict_has_its_state_and_keeps_its_note(end: EndState, sta
 
 AFTER_THE_VERDICT = [
     Fired(),
-    CUT,
+    Lost("the server closed the stream", clean=True),
     Judged(COMPLETE),
     Refused("an event is too large"),
     Differed(),
@@ -86,6 +87,33 @@ def test_a_verdict_that_may_be_followed_lingers_and_then_any_end_is_fine(
     stream, actions = run(streaming(rung, fetchable=True), Judged(MORE_MAY_FOLLOW))
     assert (stream.state, actions) == (State.STREAMING, [Linger(LINGER)])
     stream, actions = run(stream, end)
+    assert (stream.state, settled(actions)) == (State.COMPLETED, (EndState.COMPLETE, ""))
+
+
+def test_what_may_follow_a_verdict_is_asked_for_once_where_it_can_be_had() -> None:
+    """Usage and end marks: not needed for the answer, but whoever reads along may wait for them."""
+    judged, _ = run(streaming(Rung.EXACT), Judged(MORE_MAY_FOLLOW))
+    stream, actions = run(judged, CUT)
+    assert (stream.state, actions) == (
+        State.RESUMING,
+        [Close(), Connect(resume=True), Linger(REST)],
+    )
+    for end in (Unreached("no"), Refused("gone", 404), Refused("busy", 503), Withdrawn(), Fired()):
+        after, actions = run(stream, end)
+        assert (after.state, settled(actions)) == (State.COMPLETED, (EndState.COMPLETE, ""))
+    stream, actions = run(stream, Opened(Rung.EXACT), Arrived(1))
+    assert (stream.state, actions) == (State.STREAMING, [Linger(LINGER)])
+    for end in (Judged(COMPLETE), CUT, Fired(), Stopped()):
+        after, actions = run(stream, end)
+        assert (after.state, settled(actions)) == (State.COMPLETED, (EndState.COMPLETE, ""))
+
+
+@pytest.mark.parametrize(
+    ("rung", "verdict"), [(Rung.NONE, MORE_MAY_FOLLOW), (Rung.FETCH, MORE_MAY_FOLLOW)]
+)
+def test_what_cannot_be_had_is_not_asked_for(rung: Rung, verdict: Verdict) -> None:
+    stream, _ = run(streaming(rung), Judged(verdict))
+    stream, actions = run(stream, CUT)
     assert (stream.state, settled(actions)) == (State.COMPLETED, (EndState.COMPLETE, ""))
 
 

@@ -9,6 +9,7 @@ from ssechat.core.resume import (
     Close,
     Connect,
     Fired,
+    Linger,
     Lost,
     Opened,
     Poll,
@@ -26,6 +27,7 @@ from ssechat.core.resume.limits import (
     FIRST_TRY,
     MAX_CONNECT_TRIES,
     MAX_TRIES,
+    REST,
     TOO_MUCH,
     TRANSIENT,
 )
@@ -150,7 +152,14 @@ def test_a_stream_of_a_dead_process_goes_on_by_its_rung() -> None:
     assert take_up(rung=Rung.CONTINUE)[0].state is State.INTERRUPTED
     assert "billed" in take_up(rung=Rung.NONE, opened=False)[0].note
     assert take_up(rung=Rung.EXACT, verdict=COMPLETE)[0].state is State.COMPLETED
-    assert take_up(rung=Rung.EXACT, verdict=MORE_MAY_FOLLOW)[0].state is State.COMPLETED
+    for rung in (Rung.NONE, Rung.FETCH):
+        assert take_up(rung=rung, verdict=MORE_MAY_FOLLOW)[0].state is State.COMPLETED
+    stopping = take_up(rung=Rung.EXACT, verdict=MORE_MAY_FOLLOW, stopping=True)
+    assert stopping[0].state is State.COMPLETED
+    assert take_up(rung=Rung.EXACT, verdict=MORE_MAY_FOLLOW)[1] == [
+        Connect(resume=True),
+        Linger(REST),
+    ]
 
 
 def test_a_dead_process_may_have_sent_the_humbler_request() -> None:

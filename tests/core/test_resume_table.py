@@ -80,6 +80,7 @@ ROWS: list[tuple[tuple[State, ...], dict[str, object], object, State, list[type]
     ((S.RESUMING,), {"rung": Rung.EXACT}, Unreached("no"), S.BACKOFF, [Close, Wait]),
     ((S.RESUMING,), {}, Opened(), S.REPLAYING, []),
     ((S.RESUMING,), {}, Judged(LATE), S.COMPLETED, [Close, Settle]),
+    ((S.RESUMING,), {"verdict": LATE}, Fired(), S.COMPLETED, [Close, Settle]),
     ((S.RESUMING, S.REPLAYING), {}, Refused("no", 404), S.EXPIRED, [Close, Settle]),
     ((S.STREAMING, S.STALLED), {}, Refused("no"), S.INTERRUPTED, [Close, Settle]),
     ((S.REPLAYING,), {}, Arrived(1), S.STREAMING, []),

@@ -358,12 +358,39 @@ async def test_the_end_after_the_verdict_may_be_any(tmp_path: Path) -> None:
         await wire.chunk(f"data: {DONE}")
         await wire.end()
 
-    for handler in (cut_before_done, done_without_a_blank_line):
+    asked = {cut_before_done: ["POST", "GET"], done_without_a_blank_line: ["POST"]}
+    for handler, methods in asked.items():
         folder = tmp_path / handler.__name__
         async with FaultServer(handler) as server, opened(folder) as hub:
             live = await ended(await ask(hub, profile(server.base_url)))
-            assert (await stored(hub, live)).state == "complete"
-            assert len(server.requests) == 1
+            row = await stored(hub, live)
+            assert (row.state, row.text, row.resumes) == ("complete", "a", 0)
+            assert [request.method for request in server.requests] == methods
+
+
+async def test_what_follows_the_verdict_is_asked_for_if_the_connection_is_lost(
+    tmp_path: Path,
+) -> None:
+    usage = '{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":7}}'
+
+    async def handler(request: Request, wire: Wire) -> None:
+        await wire.open_stream(HERE)
+        if request.method == "POST":
+            await say(wire, "a")
+            await wire.event(FINISH, id="e2")
+            wire.cut()
+        else:
+            assert request.headers["last-event-id"] == "e2"
+            await wire.event(usage, id="e3")
+            await wire.event(DONE, id="e4")
+            await wire.end()
+
+    async with FaultServer(handler) as server, opened(tmp_path) as hub:
+        live = await ended(await ask(hub, profile(server.base_url)))
+        row = await stored(hub, live)
+        assert (row.state, row.text, row.resumes) == ("complete", "a", 0)
+        assert live.fold.tokens == 7
+        assert [frame.data for frame in await frames(hub, live)][-2:] == [usage, DONE]
 
 
 async def test_a_cut_stream_goes_on_when_the_user_asks(tmp_path: Path) -> None:

@@ -159,12 +159,15 @@ async def _is(client: httpx.AsyncClient, stream: str, wanted: str) -> bool:
     return await state(client, stream) == wanted
 
 
+@pytest.mark.parametrize("seen", [5, EVENTS + 1], ids=["text", "its end"])
 async def test_what_the_upstream_can_resume_goes_on_when_its_relay_is_killed(
-    relays: Fleet, upstream: Upstream
+    relays: Fleet, upstream: Upstream, seen: int
 ) -> None:
+    """Also if but the end mark is missing then."""
     async with relays.client(0) as one, relays.client(1) as two, relays.client(2) as three:
         reader, other = Reader(), Reader()
-        await reader.ask(one, "kept", 5)
+        upstream.hold = max(upstream.hold, seen + 1)
+        await reader.ask(one, "kept", seen)
         other.stream = reader.stream
         following = asyncio.ensure_future(other.go_on(three))
         relays.relays[0].kill()

@@ -16,6 +16,7 @@ POLL_FIRST = 2.0  # s
 POLL_CAP = 15.0  # s
 POLL_FOR = 3600.0  # s that a server may go on saying that it still works on the answer
 LINGER = 1.0  # s for usage and an end mark after the verdict
+REST = 3.0  # s for the same, where the connection was lost before it came
 DOUBT = 5.0  # s for more, where the verdict came with text: some servers name one in every event
 STALL_AFTER = 10.0  # s without payload until it is shown
 

@@ -30,6 +30,7 @@ from ssechat.core.resume.limits import (
     MAX_CONNECT_TRIES,
     MAX_FLOOR,
     PATIENCE,
+    REST,
     STALL_AFTER,
     TOO_MUCH,
     TRANSIENT,
@@ -132,7 +133,9 @@ def take_up(
     )
     if verdict is not None:
         unasked = verdict.state is EndState.STOPPED and rung is Rung.FETCH and not stopping
-        return _left(stream) if unasked else finish(stream, None, 0.0)
+        if unasked:
+            return _left(stream)
+        return finish(stream, None, 0.0) if stopping or not _has_more(stream) else _rest(stream)
     if stopping:
         return stop(stream, Stopped(), 0.0)
     if rung in STREAMS:
@@ -232,11 +235,15 @@ def _quiet(stream: Stream, what: Quiet, now: float) -> Step:
 
 
 def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
-    """A cut: after the verdict it costs nothing; else by the best rung."""
-    if stream.unsure and not (isinstance(what, Lost) and what.clean):
+    """A cut: after the verdict it costs no text; else by the best rung."""
+    clean = isinstance(what, Lost) and what.clean
+    if stream.unsure and not clean:
         stream = msgspec.structs.replace(stream, verdict=None)
     if stream.verdict is not None:
-        return finish(stream, what, now)
+        if clean or stream.state is S.RESUMING or not _has_more(stream):
+            return finish(stream, what, now)
+        seeking, actions = _rest(stream)
+        return seeking, [Close(), *actions]
     if stream.rung is Rung.FETCH:
         return poll(stream, now)
     if stream.fetchable and stream.tries >= PATIENCE and isinstance(what, Lost):
@@ -246,6 +253,18 @@ def _lost(stream: Stream, what: Lost | Unreached, now: float) -> Step:
     if stream.idempotent:
         return back_off(to(stream, stream.state, unanswered=True), what.why, now)
     return interrupt(stream, what.why if stream.begun else f"{what.why}; it may have been billed")
+
+
+def _has_more(stream: Stream) -> bool:
+    """Whether something may follow the verdict (usage, an end mark) that can still be had."""
+    verdict = stream.verdict
+    more = verdict is not None and not verdict.last
+    return more and stream.rung in STREAMS and not stream.sought
+
+
+def _rest(stream: Stream) -> Step:
+    """Ask for what may follow the verdict, once and not for long."""
+    return to(stream, State.RESUMING, sought=True), [Connect(resume=True), Linger(REST)]
 
 
 def _fired(stream: Stream, what: Fired | Woken, now: float) -> Step:
@@ -291,9 +310,11 @@ def _turned_away(stream: Stream, what: Refused, now: float) -> Step:
     return interrupt(stream, what.why)
 
 
-def _withdrawn(stream: Stream, _: Withdrawn, now: float) -> Step:
+def _withdrawn(stream: Stream, what: Withdrawn, now: float) -> Step:
     """What still comes is taken; a connection that is lost already was the last one."""
     stream = msgspec.structs.replace(no_way_back(stream), stoppable=False)
+    if stream.state is S.RESUMING and stream.verdict is not None:
+        return finish(stream, what, now)
     if stream.state in (S.BACKOFF, S.RESUMING):
         return interrupt(stream, stream.note or "the server does not keep the stream")
     return stream, []
@@ -345,6 +366,7 @@ TABLE = _rows(
         ((S.RESUMING,), Refused, _turned_away),
         ((S.RESUMING,), Opened, _rejoined),
         ((S.RESUMING,), Judged, _judged),
+        ((S.RESUMING,), Fired, _lingered),
         ((S.STREAMING, S.STALLED, S.REPLAYING), Refused, _turned_away),
         ((S.REPLAYING,), Arrived, _arrived),
         ((S.REPLAYING,), Judged, _judged),

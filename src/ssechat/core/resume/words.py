@@ -75,7 +75,7 @@ class Stream(msgspec.Struct, frozen=True):
     more; `polls` counts how often the final object was not finished. `forked`: it is itself what a
     `Fork` kept. `unanswered`: a request has left and its answer was lost, so that it may have begun
     one. `begun`: something of the answer came. `unsure`: text came after a verdict, so that the
-    server's verdicts say nothing of the end.
+    server's verdicts say nothing of the end. `sought`: what may follow the verdict was asked for.
     """
 
     state: State = State.SUBMITTING
@@ -98,6 +98,7 @@ class Stream(msgspec.Struct, frozen=True):
     unanswered: bool = False
     begun: bool = False
     unsure: bool = False
+    sought: bool = False
     note: str = ""
 
     @property
