@@ -198,6 +198,9 @@ async def test_a_window_that_lost_its_stream_follows_the_one_that_took_it(
             (new,) = await other.take_up()
             await until(new, said)
             assert (new.followed, len(server.requests)) == (True, 1)
+            async with asyncio.timeout(5):  # how one gets back to it is written after the text
+                while not (await other.journal.stream(new.stream_id)).handle.known:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             assert await other.take_over(new)
             await asyncio.wait_for(later.reached.wait(), 5)
             if not quiet:
