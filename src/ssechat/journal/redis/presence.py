@@ -30,6 +30,7 @@ class Presence:
         self._lease = lease
         self._asked = asked
         self._steady = time.monotonic()
+        self._leaving = False
         self._hearing = asyncio.create_task(self._hear())
 
     async def beat(self) -> None:
@@ -45,6 +46,7 @@ class Presence:
 
     async def leave(self) -> None:
         """Let others take this relay's streams at once."""
+        self._leaving = True  # a client that connects just now may swallow the cancellation
         self._hearing.cancel()
         await asyncio.gather(self._hearing, return_exceptions=True)
         client = self._server.client
@@ -104,7 +106,7 @@ class Presence:
     async def _hear(self) -> None:
         """Until cancelled: what others ask of this relay."""
         key, last = names.orders(self.relay), "0-0"
-        while True:
+        while not self._leaving:
             try:
                 read = self._server.waiting.xread({key: last}, block=round(BLOCK * 1000))
                 found = await self._server.do(read)
